@@ -1,0 +1,47 @@
+//! What moves messages into mq processes: one table `(source, handler)` a process, and the bus that feeds it events.
+//!
+//! In the same process the relay calls the handlers itself; between processes it publishes to Kafka and consumers call the
+//! same handlers. What a handler cannot do becomes a job, unique by its origin: retry, dead letters and replay exist once,
+//! in mqueue.
+
+mod binding;
+mod local;
+
+use homestay_error::Result;
+
+pub use binding::{Binding, Source, handlers, queue_of_group};
+pub use local::LocalBus;
+
+/// An event on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Topic.
+    pub topic: String,
+    /// Partition key: the order number.
+    pub key: String,
+    /// JSON text.
+    pub payload: String,
+    /// Id of the event, the same at every delivery.
+    pub id: String,
+    /// Trace the event belongs to.
+    pub traceparent: String,
+}
+
+/// Where the relay delivers events.
+#[derive(Debug, Clone)]
+pub enum Bus {
+    /// Consumers in this process.
+    Local(LocalBus),
+}
+
+impl Bus {
+    /// Delivers all messages, or fails and may be asked again with the same ones.
+    ///
+    /// # Errors
+    /// If the broker, or the job queue that takes what a handler could not do, does not answer.
+    pub async fn publish(&self, messages: Vec<Message>) -> Result<()> {
+        match self {
+            Bus::Local(bus) => bus.publish(messages).await,
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! SQLite and Postgres behind one face.
+//!
+//! SQL is written once for both: `i64`, text and blob columns, `$1` parameters, `RETURNING`, `ON CONFLICT`, `CAST` around
+//! `SUM`, no boolean expression in a select list. Reads go to [`Db::read`]; every change goes through [`Db::write`], one
+//! closure a transaction. SQLite has one writer connection that groups what is queued into one commit (see `writer`);
+//! Postgres runs each closure in a transaction of its own.
+
+mod migrate;
+mod writer;
+
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use homestay_error::{Code, Error, Result};
+use homestay_service::Tasks;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions};
+use tokio::sync::{mpsc, watch};
+
+pub use migrate::Migrations;
+
+/// Which database answers. Only statements that exist in two forms ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// A file in the data folder.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+/// One domain's database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Db {
+    dialect: Dialect,
+    reader: AnyPool,
+    writer: Writer,
+    bell: Arc<watch::Sender<u64>>,
+    tasks: Tasks,
+}
+
+#[derive(Debug, Clone)]
+enum Writer {
+    /// Queue of the task that owns the only writing connection.
+    Queue(mpsc::Sender<Box<dyn writer::Member>>),
+    /// Every transaction takes a connection of the pool.
+    Pool,
+}
+
+/// A transaction in hand: a connection to run statements on, as in `query.execute(&mut **tx)`.
+#[derive(Debug)]
+pub struct Tx {
+    conn: PoolConnection<Any>,
+    rung: bool,
+}
+
+impl Tx {
+    /// Wakes who watches [`Db::bell`] once this transaction is committed.
+    pub fn ring(&mut self) {
+        self.rung = true;
+    }
+}
+
+impl Deref for Tx {
+    type Target = AnyConnection;
+    fn deref(&self) -> &AnyConnection {
+        &self.conn
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.conn
+    }
+}
+
+/// How many transactions may wait for the SQLite writer before callers are told to come back.
+const QUEUE: usize = 4096;
+/// Connections that read a SQLite file at the same time; each costs a thread and its cache.
+const SQLITE_READERS: u32 = 4;
+const POSTGRES_POOL: u32 = 8;
+
+impl Db {
+    /// Opens (and makes, if missing) the SQLite file `path`, and brings its schema up to date.
+    ///
+    /// WAL with `synchronous = FULL`: a commit that was answered survives a power cut.
+    ///
+    /// # Errors
+    /// [`Code::Database`] or [`Code::Unavailable`] if the file cannot be opened or migrated.
+    pub async fn open_sqlite(path: &Path, migrations: Migrations, tasks: Tasks) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let url = format!("sqlite://{}?mode=rwc", path.display());
+        let options = AnyConnectOptions::from_str(&url)?.disable_statement_logging();
+        let pool = |max: u32, pragmas: &'static str| {
+            AnyPoolOptions::new()
+                .max_connections(max)
+                .min_connections(0)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .test_before_acquire(false)
+                .acquire_timeout(Duration::from_secs(2))
+                .after_connect(move |conn, _| {
+                    Box::pin(async move { sqlx::raw_sql(pragmas).execute(conn).await.map(|_| ()) })
+                })
+        };
+        let writer = pool(
+            1,
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; \
+             PRAGMA cache_size = -4096; PRAGMA wal_autocheckpoint = 2000; PRAGMA temp_store = MEMORY;",
+        )
+        .connect_with(options.clone())
+        .await?;
+        migrate::run(&writer, migrations).await?;
+        // Statistics from earlier runs choose better plans (https://sqlite.org/lang_analyze.html, §5).
+        sqlx::raw_sql("PRAGMA optimize = 0x10002;")
+            .execute(&writer)
+            .await?;
+        let reader = pool(
+            SQLITE_READERS,
+            "PRAGMA busy_timeout = 5000; PRAGMA query_only = 1; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY;",
+        )
+        .connect_with(options)
+        .await?;
+        let bell = Arc::new(watch::Sender::new(0));
+        let (queue, members) = mpsc::channel(QUEUE);
+        let conn = writer.acquire().await?;
+        tasks.detach(writer::run(writer, conn, members, bell.clone()));
+        Ok(Self {
+            dialect: Dialect::Sqlite,
+            reader,
+            writer: Writer::Queue(queue),
+            bell,
+            tasks,
+        })
+    }
+
+    /// Connects to a Postgres database whose `search_path` is the domain's schema, and brings the schema up to date.
+    ///
+    /// # Errors
+    /// [`Code::Database`] or [`Code::Unavailable`] if the server cannot be reached or the schema not migrated.
+    pub async fn open_postgres(url: &str, migrations: Migrations, tasks: Tasks) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
+        let reader = AnyPoolOptions::new()
+            .max_connections(POSTGRES_POOL)
+            .test_before_acquire(false)
+            .acquire_timeout(Duration::from_secs(1))
+            .max_lifetime(Duration::from_secs(30 * 60))
+            .connect_with(options)
+            .await?;
+        migrate::run(&reader, migrations).await?;
+        Ok(Self {
+            dialect: Dialect::Postgres,
+            reader,
+            writer: Writer::Pool,
+            bell: Arc::new(watch::Sender::new(0)),
+            tasks,
+        })
+    }
+
+    /// Which database this is.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Where reads go. A read sees everything that was answered before it began.
+    #[must_use]
+    pub fn read(&self) -> &AnyPool {
+        &self.reader
+    }
+
+    /// Runs `work` in a transaction: committed (durably) when it returns `Ok`, undone when it returns `Err` or panics.
+    ///
+    /// A caller that stops waiting changes nothing: the transaction goes on. No network call belongs into `work`.
+    ///
+    /// # Errors
+    /// What `work` returned; [`Code::Unavailable`] if the transaction could not be begun; [`Code::Database`] if it could
+    /// not be committed.
+    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    {
+        let (member, answer) = writer::member(work);
+        match &self.writer {
+            Writer::Queue(queue) => {
+                queue
+                    .try_send(member)
+                    .map_err(|_| Error::new(Code::Unavailable))?;
+            }
+            Writer::Pool => {
+                let (pool, bell) = (self.reader.clone(), self.bell.clone());
+                self.tasks
+                    .detach(async move { writer::run_alone(&pool, member, &bell).await });
+            }
+        }
+        answer
+            .await
+            .unwrap_or_else(|_| Err(Error::unavailable("the database writer has stopped")))
+    }
+
+    /// Changes whenever a transaction that called [`Tx::ring`] is committed.
+    #[must_use]
+    pub fn bell(&self) -> watch::Receiver<u64> {
+        self.bell.subscribe()
+    }
+
+    /// Whether the database answers, for readiness.
+    ///
+    /// # Errors
+    /// [`Code::Unavailable`] or [`Code::Database`] if not.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("SELECT 1").execute(&self.reader).await?;
+        Ok(())
+    }
+}

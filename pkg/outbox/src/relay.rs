@@ -1,0 +1,220 @@
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use homestay_bus::{Bus, Message};
+use homestay_db::Db;
+use homestay_error::Result;
+use homestay_jobs::{Enqueuer, NewJob};
+use homestay_service::Stop;
+use homestay_telemetry::metrics;
+use prometheus::{IntCounterVec, IntGaugeVec};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+use sqlx::{Any, QueryBuilder};
+
+pub(crate) const EVENT: &str = "event";
+pub(crate) const JOB: &str = "job";
+
+/// Rows a round. One delivery and one commit carry them all.
+const BATCH: usize = 200;
+/// What arrives within this time travels together: a commit and a call a row would undo the batching.
+const LINGER: Duration = Duration::from_millis(5);
+/// Rows of a process that was killed before it rang are found this late.
+const IDLE: Duration = Duration::from_secs(1);
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+static DELIVERED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    metrics::counter(
+        "outbox_delivered_total",
+        "Outbox rows delivered.",
+        &["domain", "lane"],
+    )
+});
+static FAILURES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    metrics::counter(
+        "outbox_failures_total",
+        "Deliveries of outbox rows that failed.",
+        &["domain", "lane"],
+    )
+});
+static WAITING: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    metrics::gauge(
+        "outbox_waiting",
+        "Outbox rows seen in the last round.",
+        &["domain", "lane"],
+    )
+});
+
+/// Delivers the events of `db` to `bus` until `stop`.
+///
+/// # Errors
+/// Never by itself: what cannot be delivered is tried again with backoff.
+pub async fn relay_events(domain: &'static str, db: Db, bus: Bus, stop: Stop) -> Result<(), Failed> {
+    relay(domain, EVENT, db, stop, move |rows| {
+        let bus = bus.clone();
+        let messages = rows.iter().map(message).collect();
+        async move { bus.publish(messages).await }
+    })
+    .await
+}
+
+/// Delivers the jobs of `db` to the broker until `stop`.
+///
+/// # Errors
+/// Never by itself: what cannot be delivered is tried again with backoff.
+pub async fn relay_jobs(domain: &'static str, db: Db, jobs: Enqueuer, stop: Stop) -> Result<(), Failed> {
+    relay(domain, JOB, db, stop, move |rows| {
+        let jobs = jobs.clone();
+        let batch = rows.iter().map(job).collect();
+        async move { jobs.enqueue(batch).await.map(|_| ()) }
+    })
+    .await
+}
+
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+struct RowView {
+    id: i64,
+    name: String,
+    key: String,
+    payload: String,
+    due_at_ms: i64,
+    traceparent: String,
+}
+
+fn message(row: &RowView) -> Message {
+    // The event's own id if it has one, so that a repeated delivery carries the same.
+    let id = serde_json::from_str::<serde_json::Value>(&row.payload)
+        .ok()
+        .and_then(|payload| Some(payload.get("eventId")?.as_str()?.to_owned()))
+        .unwrap_or_else(|| row.id.to_string());
+    Message {
+        topic: row.name.clone(),
+        key: row.key.clone(),
+        payload: row.payload.clone(),
+        id,
+        traceparent: row.traceparent.clone(),
+    }
+}
+
+fn job(row: &RowView) -> NewJob {
+    // A row delivered twice (killed between delivery and delete) must not become two jobs.
+    let unique = if row.key.is_empty() {
+        format!("outbox:{}", row.id)
+    } else {
+        row.key.clone()
+    };
+    NewJob {
+        kind: row.name.clone(),
+        payload: row.payload.clone(),
+        due_at_ms: row.due_at_ms,
+        unique_key: Some(unique),
+        max_attempts: 0,
+        traceparent: row.traceparent.clone(),
+    }
+}
+
+async fn relay<D, Fut>(
+    domain: &'static str,
+    lane: &'static str,
+    db: Db,
+    stop: Stop,
+    deliver: D,
+) -> Result<(), Failed>
+where
+    D: Fn(Vec<RowView>) -> Fut,
+    Fut: Future<Output = Result<()>>,
+{
+    let mut bell = db.bell();
+    let mut backoff = BACKOFF.0;
+    loop {
+        bell.mark_unchanged();
+        let round = async {
+            let rows = read(&db, lane).await?;
+            WAITING
+                .with_label_values(&[domain, lane])
+                .set(i64::try_from(rows.len()).unwrap_or(i64::MAX));
+            if rows.is_empty() {
+                return Ok(0);
+            }
+            let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+            deliver(rows).await?;
+            let count = ids.len();
+            delete(&db, ids).await?;
+            Ok::<_, homestay_error::Error>(count)
+        };
+        let pause = match round.await {
+            Ok(count) => {
+                DELIVERED.with_label_values(&[domain, lane]).inc_by(count as u64);
+                backoff = BACKOFF.0;
+                if count == BATCH {
+                    continue;
+                }
+                // Nothing, or all there was: wait for the bell.
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    _ = bell.changed() => LINGER,
+                    () = tokio::time::sleep(IDLE) => Duration::ZERO,
+                }
+            }
+            Err(error) => {
+                FAILURES.with_label_values(&[domain, lane]).inc();
+                tracing::warn!(domain, lane, error = %error.chain(), "outbox rows could not be delivered and are kept");
+                let pause = backoff;
+                backoff = (backoff * 2).min(BACKOFF.1);
+                pause
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+async fn read(db: &Db, lane: &str) -> Result<Vec<RowView>> {
+    // The limit is a literal: as a parameter Postgres would plan at every call (facts-performance.md §7).
+    let rows = sqlx::query(
+        "SELECT id, name, key, payload, due_at_ms, traceparent FROM outbox WHERE lane = $1 ORDER BY id LIMIT 200",
+    )
+    .bind(lane)
+    .fetch_all(db.read())
+    .await?;
+    rows.iter().map(|row| view(row).map_err(Into::into)).collect()
+}
+
+fn view(row: &AnyRow) -> Result<RowView, sqlx::Error> {
+    Ok(RowView {
+        id: row.try_get(0)?,
+        name: row.try_get(1)?,
+        key: row.try_get(2)?,
+        payload: row.try_get(3)?,
+        due_at_ms: row.try_get(4)?,
+        traceparent: row.try_get(5)?,
+    })
+}
+
+/// Deletes the rows in one statement. Its text comes in few lengths, so that it stays prepared.
+async fn delete(db: &Db, mut ids: Vec<i64>) -> Result<()> {
+    let Some(last) = ids.last().copied() else {
+        return Ok(());
+    };
+    let length = [1, 4, 16, 64, BATCH]
+        .into_iter()
+        .find(|n| *n >= ids.len())
+        .unwrap_or(ids.len());
+    ids.resize(length, last);
+    db.write(move |tx| {
+        Box::pin(async move {
+            let mut delete = QueryBuilder::<Any>::new("DELETE FROM outbox WHERE id IN (");
+            let mut list = delete.separated(", ");
+            for id in ids {
+                list.push_bind(id);
+            }
+            delete.push(")");
+            delete.build().execute(&mut **tx).await?;
+            Ok(())
+        })
+    })
+    .await
+}

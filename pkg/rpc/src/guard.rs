@@ -1,0 +1,177 @@
+use std::convert::Infallible;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures::future::BoxFuture;
+use homestay_error::{Code, Error};
+use homestay_service::Tasks;
+use homestay_telemetry::metrics::Red;
+use homestay_telemetry::trace::{self, TraceContext};
+use http::{Request, Response};
+use subtle::ConstantTimeEq;
+use tonic::Status;
+use tonic::body::Body;
+use tower::util::BoxCloneSyncService;
+use tower::{Layer, Service, ServiceExt};
+use tracing::Instrument;
+
+use crate::actor::{Actor, Allow};
+use crate::channel::code_of;
+use crate::{ACTOR, CREDENTIAL, TIMEOUT, deadline};
+
+static REQUESTS: LazyLock<Red> = LazyLock::new(|| Red::new("rpc_server_requests", "method", "Calls served"));
+
+/// A domain's server in this process, guard included.
+pub type LocalService = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+
+/// Who may call what: full method path (`/homestay.order.v1.Order/Get`) and allowed actors. A method that is not listed is
+/// refused to all; a test holds the table against the .proto file.
+pub type Methods = &'static [(&'static str, Allow)];
+
+/// Stands before every generated server: credential, actor, method table, deadline, trace, metrics. It runs the call on a
+/// task of its own, so that a caller that hangs up ends the waiting and not the work.
+#[derive(Clone)]
+pub struct Guard {
+    credential: Arc<str>,
+    methods: Methods,
+    tasks: Tasks,
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard")
+            .field("methods", &self.methods)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Guard {
+    /// A guard that wants `credential` and knows `methods`.
+    #[must_use]
+    pub fn new(credential: &str, methods: Methods, tasks: Tasks) -> Self {
+        Self {
+            credential: credential.into(),
+            methods,
+            tasks,
+        }
+    }
+
+    /// Puts the guard before a generated server, for [`crate::LocalSlot::bind`].
+    pub fn local<S>(&self, server: S) -> LocalService
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        BoxCloneSyncService::new(self.layer(server))
+    }
+
+    fn admit(&self, request: &Request<Body>) -> Result<Actor, Error> {
+        let headers = request.headers();
+        let given = headers
+            .get(CREDENTIAL)
+            .map(http::HeaderValue::as_bytes)
+            .unwrap_or_default();
+        if !bool::from(given.ct_eq(self.credential.as_bytes())) {
+            return Err(Error::with(Code::Unauthenticated, "internal credential required"));
+        }
+        let actor: Actor = headers
+            .get(ACTOR)
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .ok_or_else(|| Error::with(Code::Unauthenticated, "actor required"))?;
+        let path = request.uri().path();
+        match self.methods.iter().find(|(method, _)| *method == path) {
+            Some((_, allow)) if allow.allows(&actor) => Ok(actor),
+            Some(_) if actor == Actor::Anonymous => Err(Error::new(Code::Unauthenticated)),
+            _ => Err(Error::new(Code::Forbidden)),
+        }
+    }
+}
+
+/// The actor a guarded request was admitted as.
+pub fn actor<T>(request: &tonic::Request<T>) -> Actor {
+    request
+        .extensions()
+        .get::<Actor>()
+        .cloned()
+        .unwrap_or(Actor::Anonymous)
+}
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded {
+            guard: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// A server behind its [`Guard`].
+#[derive(Debug, Clone)]
+pub struct Guarded<S> {
+    guard: Guard,
+    inner: S,
+}
+
+impl<S: tonic::server::NamedService> tonic::server::NamedService for Guarded<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<Request<Body>> for Guarded<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let began = Instant::now();
+        let known = self
+            .guard
+            .methods
+            .iter()
+            .find(|(method, _)| *method == request.uri().path());
+        // Unknown paths share one label: whoever calls must not be able to grow our metrics.
+        let method = known.map_or("unknown", |(method, _)| method.trim_start_matches('/'));
+        let actor = match self.guard.admit(&request) {
+            Ok(actor) => actor,
+            Err(error) => {
+                let response = Status::from(error).into_http();
+                REQUESTS.observe(method, code_of(Ok(&response)), began.elapsed());
+                return Box::pin(async { Ok(response) });
+            }
+        };
+        request.extensions_mut().insert(actor);
+        let text = |name: &str| request.headers().get(name).and_then(|v| v.to_str().ok());
+        let context = TraceContext::continued(text(TraceContext::HEADER));
+        let left = request
+            .headers()
+            .get(TIMEOUT)
+            .and_then(deadline::from_header)
+            .unwrap_or(deadline::CALL);
+        let inner = self.inner.clone();
+        let span = tracing::info_span!("rpc", method, trace_id = %context.trace_id());
+        let work = trace::scope(context, deadline::scope(left, inner.oneshot(request))).instrument(span);
+        let task = self.guard.tasks.spawn(work);
+        Box::pin(async move {
+            let response = match task.await {
+                Ok(Ok(response)) => response,
+                Ok(Err(never)) => match never {},
+                Err(_) => Status::from(Error::internal("the handler panicked")).into_http(),
+            };
+            REQUESTS.observe(method, code_of(Ok(&response)), began.elapsed());
+            Ok(response)
+        })
+    }
+}
