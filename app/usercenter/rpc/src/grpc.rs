@@ -3,6 +3,7 @@ use std::sync::Arc;
 use homestay_clock::{Clock, Ids};
 use homestay_db::Db;
 use homestay_error::Error;
+use homestay_http::Keys;
 use homestay_proto::common::Empty;
 use homestay_proto::usercenter::user_center_server::UserCenter;
 use homestay_proto::usercenter::{
@@ -16,9 +17,7 @@ use crate::register::Applicant;
 use crate::session::Sessions;
 use crate::throttle::Throttle;
 use crate::wechat::{WechatProvider, WxLogin};
-use crate::{
-    Config, Passwords, SigningKey, account, login, logout, profile, refresh, register, seed, store, wx_auth,
-};
+use crate::{Config, Passwords, account, login, logout, profile, refresh, register, seed, store, wx_auth};
 
 /// The server of `homestay.usercenter.v1.UserCenter`.
 #[derive(Debug)]
@@ -35,19 +34,18 @@ pub struct UserService {
 impl UserService {
     /// The service over its database (migrated with [`crate::MIGRATIONS`]).
     ///
-    /// `key` signs new access tokens; the processes that check them must know it, and the one before it while that one's
-    /// tokens live. `wechat` comes from [`crate::wechat::provider`].
+    /// The first of `keys` signs access tokens: the processes that check them need the same keys. `wechat` comes from [`crate::wechat::provider`].
     #[must_use]
     pub fn new(
         db: Db,
         ids: Ids,
         clock: Clock,
         config: &Config,
-        key: SigningKey,
+        keys: Keys,
         wechat: Arc<dyn WechatProvider>,
     ) -> Self {
         Self {
-            sessions: Sessions::new(ids.clone(), clock.clone(), key, config),
+            sessions: Sessions::new(ids.clone(), clock.clone(), keys, config),
             throttle: Throttle::new(config, &clock),
             passwords: Passwords::default(),
             db,

@@ -18,7 +18,6 @@ mod session;
 mod store;
 mod sweep;
 mod throttle;
-mod token;
 pub mod wechat;
 mod wx_auth;
 
@@ -32,14 +31,11 @@ pub use config::{Config, Secret, WechatConfig};
 pub use grpc::UserService;
 pub use password::Passwords;
 pub use sweep::sweep;
-pub use token::{Claims, SigningKey};
 pub use wechat::WechatProvider;
 
 /// Schema of the domain, for `homestay_db`.
-pub const MIGRATIONS: homestay_db::Migrations = &[
-    (1, "outbox", homestay_outbox::SCHEMA),
-    (2, "account", include_str!("../migrations/2_account.sql")),
-];
+pub const MIGRATIONS: homestay_db::Migrations =
+    &[(1, "account", include_str!("../migrations/1_account.sql"))];
 
 /// Before anybody has signed in; a signed-in caller may ask as well.
 const SIGN_IN: Allow = Allow::ANONYMOUS.or(Allow::USER);

@@ -4,11 +4,13 @@ use std::time::Duration;
 use homestay_clock::{Clock, Ids, secret_token};
 use homestay_db::Tx;
 use homestay_error::Result;
+use homestay_http::Keys;
+use homestay_http::auth::Claims;
 use homestay_proto::usercenter::{Session, SessionKind};
 use sha2::{Digest, Sha256};
 
+use crate::Config;
 use crate::store::{self, Holder};
-use crate::{Config, SigningKey};
 
 /// Issues sessions: an access token, and a refresh token of a new or an older family. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -18,7 +20,7 @@ pub(crate) struct Sessions(Arc<Inner>);
 struct Inner {
     ids: Ids,
     clock: Clock,
-    key: SigningKey,
+    keys: Keys,
     access_ttl: Duration,
     looklook_ttl: Duration,
     refresh_ttl: Duration,
@@ -33,11 +35,11 @@ pub(crate) fn token_hash(token: &str) -> String {
 }
 
 impl Sessions {
-    pub(crate) fn new(ids: Ids, clock: Clock, key: SigningKey, config: &Config) -> Self {
+    pub(crate) fn new(ids: Ids, clock: Clock, keys: Keys, config: &Config) -> Self {
         Self(Arc::new(Inner {
             ids,
             clock,
-            key,
+            keys,
             access_ttl: config.access_ttl,
             looklook_ttl: config.looklook_ttl,
             refresh_ttl: config.refresh_ttl,
@@ -88,9 +90,15 @@ impl Sessions {
         let life = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
         let now = now_ms / 1000;
         let exp = now.saturating_add(life);
+        let claims = Claims {
+            exp,
+            iat: now,
+            user_id: holder.id,
+            role: holder.role,
+        };
         Ok(Session {
             user_id: holder.id,
-            access_token: self.0.key.sign(holder.id, holder.role, now, exp)?,
+            access_token: self.0.keys.sign(&claims)?,
             access_expire: exp,
             refresh_after: now.saturating_add(life / 2),
             refresh_token,

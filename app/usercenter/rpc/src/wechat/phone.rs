@@ -105,7 +105,7 @@ pub(crate) mod tests {
             "g0gfRK4PC7E/r7Z6xNrXd2UIeorGj5Ef7b1pJAYB6Y5anaHqZ9J6nKEBvB4DnNLIVWSgARns/8wR2SiRS7MNACwTyrGvt9ts8p12PKFd",
             "lqYTopNHR1Vf7XjfhQlVsAJdNiKdYmYVoKlaRv85IfVunYzO0IKXsyl7JCUjCpoG20f0a04COwfneQAGGwd5oa+T8yO5hzuyDb/XcxxmK01EpqOyuxINew==",
         );
-        let plain = decrypt(KEY, "r7BXXKkLb8qrSNn05n2qiA==", data).expect("decrypts");
+        let plain = decrypt(KEY, "r7BXXKkLb8qrSNn05n0qiA==", data).expect("decrypts");
         let plain: serde_json::Value = serde_json::from_slice(&plain).expect("JSON");
         assert_eq!(plain["openId"], "oGZUI0egBJY1zhBYw2KhdUfwVJJE");
         assert_eq!(plain["watermark"]["appid"], "wx4f4bc4dec97d474b");
