@@ -48,7 +48,10 @@ impl Config {
                 .strip_prefix("https://")
                 .or_else(|| url.strip_prefix("http://"));
             if host.is_none_or(str::is_empty) {
-                return Err(Error::invalid(key, "must begin with http:// or https:// and name a host"));
+                return Err(Error::invalid(
+                    key,
+                    "must begin with http:// or https:// and name a host",
+                ));
             }
         }
         if self.callback_timeout.is_zero() {
@@ -67,7 +70,10 @@ mod tests {
         assert!(Config::default().check().is_ok());
         let table = [
             (r#"{"provider":"paypal"}"#, "payment.provider"),
-            (r#"{"public_base_url":"homestay.example"}"#, "payment.public_base_url"),
+            (
+                r#"{"public_base_url":"homestay.example"}"#,
+                "payment.public_base_url",
+            ),
             (r#"{"public_base_url":"http://"}"#, "payment.public_base_url"),
             (r#"{"callback_base_url":""}"#, "payment.callback_base_url"),
             (r#"{"callback_timeout":"0s"}"#, "payment.callback_timeout"),

@@ -115,9 +115,7 @@ impl PaymentService {
             })
             .await?;
         if made {
-            CHANGES
-                .with_label_values(&[label, State::Created.as_str()])
-                .inc();
+            CHANGES.with_label_values(&[label, State::Created.as_str()]).inc();
         }
         Ok(payment)
     }

@@ -149,10 +149,7 @@ impl Server for PaymentService {
             what,
             event_id,
         } = request.into_inner();
-        sandbox
-            .deliver(&token, &what, &event_id)
-            .await
-            .map_err(refused)?;
+        sandbox.deliver(&token, &what, &event_id).await.map_err(refused)?;
         Ok(Response::new(Empty {}))
     }
 }

@@ -25,8 +25,8 @@ use homestay_rpc::{Allow, Methods};
 
 pub use config::Config;
 pub use provider::{
-    CloseOutcome, EventKind, PaymentProvider, Prepay, PrepayIntent, ProviderEvent, ProviderState, RefundIntent,
-    RefundOutcome,
+    CloseOutcome, EventKind, PaymentProvider, Prepay, PrepayIntent, ProviderEvent, ProviderState,
+    RefundIntent, RefundOutcome,
 };
 pub use service::{PaymentService, Providers};
 pub use state::{RefundState, State};

@@ -112,11 +112,7 @@ pub enum RefundState {
 }
 
 impl RefundState {
-    const ALL: [RefundState; 3] = [
-        RefundState::Pending,
-        RefundState::Succeeded,
-        RefundState::Failed,
-    ];
+    const ALL: [RefundState; 3] = [RefundState::Pending, RefundState::Succeeded, RefundState::Failed];
 
     /// The state's name in SQL and RPC.
     #[must_use]

@@ -21,8 +21,11 @@ pub(super) async fn announce(tx: &mut Tx, ids: &Ids, charge: &Charge) -> Result<
         _ => ("callback", event_id(charge)),
     };
     let payload = json!({ "token": charge.token, "what": what, "event_id": event_id });
-    let job = NewJob::new(job::PAYMENT_SANDBOX, &payload)
-        .unique(format!("sandbox:{}:{}", charge.state.as_str(), charge.payment_sn));
+    let job = NewJob::new(job::PAYMENT_SANDBOX, &payload).unique(format!(
+        "sandbox:{}:{}",
+        charge.state.as_str(),
+        charge.payment_sn
+    ));
     homestay_outbox::push(tx, ids, vec![Entry::job(job)]).await
 }
 

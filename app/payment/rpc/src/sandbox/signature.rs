@@ -87,7 +87,12 @@ mod tests {
             (Some(format!("{good}0")), b"{}", NOW_S, false),
             (Some(format!("t={NOW_S},v1=")), b"{}", NOW_S, false),
             (Some(format!("t={NOW_S},v1=zz")), b"{}", NOW_S, false),
-            (Some("t=99999999999999999999,v1=00".to_owned()), b"{}", NOW_S, false),
+            (
+                Some("t=99999999999999999999,v1=00".to_owned()),
+                b"{}",
+                NOW_S,
+                false,
+            ),
             (Some(format!("t={},v1=00", i64::MIN)), b"{}", NOW_S, false),
             (Some(String::new()), b"{}", NOW_S, false),
             (None, b"{}", NOW_S, false),
