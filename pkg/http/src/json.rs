@@ -78,27 +78,13 @@ fn refuse(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     if inner.is_syntax() || inner.is_eof() {
         return Error::invalid("body", "is not JSON").into();
     }
-    // serde names a missing or unknown field in back ticks, and the path ends at its parent.
-    let named = |prefix: &str| {
-        let name = text.strip_prefix(prefix)?.split('`').next()?;
-        Some(if path == "." {
-            name.to_owned()
-        } else {
-            format!("{path}.{name}")
-        })
-    };
-    if let Some(field) = named("missing field `") {
-        return Error::with(Code::InvalidArgument, format!("field {field:?} is not set"))
-            .field(field)
-            .into();
+    // serde names both in back ticks; the path of a missing field ends at its parent, that of an unknown one at itself.
+    if let Some(name) = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+        let field = if path == "." { name.to_owned() } else { format!("{path}.{name}") };
+        return Error::with(Code::InvalidArgument, format!("field {field:?} is not set")).field(field).into();
     }
-    if let Some(field) = named("unknown field `") {
-        return Error::with(
-            Code::InvalidArgument,
-            format!("field {field:?} is not known here"),
-        )
-        .field(field)
-        .into();
+    if text.starts_with("unknown field `") {
+        return Error::with(Code::InvalidArgument, format!("field {path:?} is not known here")).field(path).into();
     }
     let what = text.split(" at line ").next().unwrap_or(&text).to_owned();
     if path == "." {
