@@ -167,7 +167,12 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_bad_values_are_named() {
-        let cases: [(Option<&str>, &[(&str, &str)], &str); 7] = [
+        type Case = (
+            Option<&'static str>,
+            &'static [(&'static str, &'static str)],
+            &'static str,
+        );
+        let cases: [Case; 7] = [
             (Some("order:\n  clse_after: 1s\n"), &[], "order.clse_after"),
             (Some("ordr: {}\n"), &[], "ordr"),
             (Some("order:\n  close_after: soon\n"), &[], "order.close_after"),
