@@ -40,13 +40,11 @@ impl ConfigError {
     }
 }
 
-/// The process's environment.
+/// The process's environment. A variable that is not Unicode is none of ours.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the environment"
-    )]
-    std::env::vars()
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    let variables = std::env::vars_os();
+    variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// Reads settings: `defaults` (YAML, every key), then `file` (YAML, any keys), then `environment`.
