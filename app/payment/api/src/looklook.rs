@@ -12,11 +12,11 @@ use homestay_proto::payment as pb;
 use homestay_rpc::request_for;
 use serde::{Deserialize, Serialize};
 
-use crate::ApiState;
+use crate::Api;
 use crate::callback::{LIMIT_BYTES, hand_on};
 
 /// The routes of the face.
-pub fn looklook(state: ApiState) -> Router {
+pub fn looklook(state: Api) -> Router {
     let callback =
         post(wx_pay_callback).layer::<_, std::convert::Infallible>(DefaultBodyLimit::max(LIMIT_BYTES));
     Router::new()
@@ -53,7 +53,7 @@ struct WxPayView {
 }
 
 async fn wx_pay(
-    State(state): State<ApiState>,
+    State(state): State<Api>,
     user: AuthUser,
     Json(body): Json<WxPay>,
 ) -> ApiResult<Envelope<WxPayView>> {
@@ -81,7 +81,7 @@ async fn wx_pay(
 }
 
 async fn wx_pay_callback(
-    State(state): State<ApiState>,
+    State(state): State<Api>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {

@@ -11,11 +11,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::ApiState;
+use crate::Api;
 use crate::looklook::homestay_order;
 
 /// The routes of the face.
-pub fn rest(state: ApiState) -> OpenApiRouter {
+pub fn rest(state: Api) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(create_payment))
         .routes(routes!(get_payment))
@@ -103,7 +103,7 @@ impl From<pb::PaymentView> for PaymentJson {
     security(("token" = []))
 )]
 async fn create_payment(
-    State(state): State<ApiState>,
+    State(state): State<Api>,
     user: AuthUser,
     _key: IdempotencyKey,
     Json(body): Json<NewPayment>,
@@ -136,7 +136,7 @@ async fn create_payment(
     security(("token" = []))
 )]
 async fn get_payment(
-    State(state): State<ApiState>,
+    State(state): State<Api>,
     user: AuthUser,
     Path(sn): Path<String>,
 ) -> ApiResult<Json<PaymentJson>> {

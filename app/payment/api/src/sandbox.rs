@@ -14,13 +14,13 @@ use homestay_rpc::{Actor, request_for};
 use serde::Deserialize;
 
 use crate::callback::{LIMIT_BYTES, hand_on};
-use crate::{ApiState, page};
+use crate::{Api, page};
 
 /// Longest form of the pay page, bytes.
 const FORM_BYTES: usize = 1 << 10;
 
 /// The sandbox's routes; only for a program that has a sandbox.
-pub fn sandbox(state: ApiState) -> Router {
+pub fn sandbox(state: Api) -> Router {
     let callback = post(callback).layer::<_, std::convert::Infallible>(DefaultBodyLimit::max(LIMIT_BYTES));
     let pay = get(show)
         .post(act)
@@ -32,7 +32,7 @@ pub fn sandbox(state: ApiState) -> Router {
         .with_state(state)
 }
 
-async fn show(State(state): State<ApiState>, Path(token): Path<String>) -> ApiResult<Response> {
+async fn show(State(state): State<Api>, Path(token): Path<String>) -> ApiResult<Response> {
     let request = request_for(&Actor::Anonymous, pb::SandboxPageRequest { token });
     let charge = state.payment.clone().sandbox_page(request).await?.into_inner();
     Ok(respond(&charge))
@@ -44,7 +44,7 @@ struct Button {
 }
 
 async fn act(
-    State(state): State<ApiState>,
+    State(state): State<Api>,
     Path(token): Path<String>,
     form: Result<Form<Button>, FormRejection>,
 ) -> ApiResult<Response> {
@@ -93,7 +93,7 @@ async fn style() -> Response {
 }
 
 async fn callback(
-    State(state): State<ApiState>,
+    State(state): State<Api>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
