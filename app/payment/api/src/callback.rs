@@ -17,7 +17,7 @@ const FAIL: &str = "FAIL";
 
 /// Hands a callback to payment-rpc. An answer that is not 2xx makes the provider deliver it again.
 pub(crate) async fn hand_on(
-    state: Api,
+    api: Api,
     provider: &str,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -35,7 +35,7 @@ pub(crate) async fn hand_on(
         headers,
         body: body.to_vec(),
     };
-    let reply = match state
+    let reply = match api
         .payment
         .clone()
         .callback(request_for(&Actor::Anonymous, request))
