@@ -35,3 +35,6 @@ async fn sweep(mut travel: TravelClient<Channel>) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
