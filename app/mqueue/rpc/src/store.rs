@@ -299,7 +299,7 @@ pub(crate) async fn bury(tx: &mut Tx, now_ms: i64) -> Result<Vec<String>> {
 pub(crate) async fn purge(tx: &mut Tx, before_ms: i64) -> Result<bool> {
     let deleted = sqlx::query(
         "DELETE FROM job WHERE id IN \
-         (SELECT id FROM job WHERE state >= 2 AND state = 2 AND finished_at_ms < $1 LIMIT 1000)",
+         (SELECT id FROM job WHERE state = 2 AND finished_at_ms < $1 LIMIT 1000)",
     )
     .bind(before_ms)
     .execute(&mut **tx)
