@@ -40,13 +40,11 @@ impl ConfigError {
     }
 }
 
-/// The process's environment.
+/// The process's environment. A variable that is not Unicode is none of ours.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the environment"
-    )]
-    std::env::vars()
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    let variables = std::env::vars_os();
+    variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// Reads settings: `defaults` (YAML, every key), then `file` (YAML, any keys), then `environment`.
@@ -167,7 +165,12 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_bad_values_are_named() {
-        let cases: [(Option<&str>, &[(&str, &str)], &str); 7] = [
+        type Case = (
+            Option<&'static str>,
+            &'static [(&'static str, &'static str)],
+            &'static str,
+        );
+        let cases: [Case; 7] = [
             (Some("order:\n  clse_after: 1s\n"), &[], "order.clse_after"),
             (Some("ordr: {}\n"), &[], "ordr"),
             (Some("order:\n  close_after: soon\n"), &[], "order.close_after"),

@@ -49,7 +49,6 @@ pub(crate) struct TrustForwarded(pub(crate) bool);
 
 impl Edge {
     /// Puts the edge around a router.
-    #[must_use]
     pub fn around(self, router: Router) -> Router {
         let origins: Vec<HeaderValue> = self
             .cors_origins

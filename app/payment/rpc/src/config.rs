@@ -10,6 +10,7 @@ pub struct Config {
     /// Who new payments go to: "sandbox".
     pub provider: String,
     /// Address under which guests reach the system, such as `https://homestay.example`; pay links begin with it.
+    /// Empty: where this process listens, which the wiring fills in.
     pub public_base_url: String,
     /// Address under which the sandbox reaches the system with its callbacks. Absent: `public_base_url`.
     pub callback_base_url: Option<String>,
@@ -22,7 +23,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             provider: "sandbox".to_owned(),
-            public_base_url: "http://127.0.0.1:8888".to_owned(),
+            public_base_url: String::new(),
             callback_base_url: None,
             callback_timeout: Duration::from_millis(1500),
         }
@@ -72,8 +73,8 @@ mod tests {
             (r#"{"provider":"paypal"}"#, "provider"),
             (r#"{"public_base_url":"homestay.example"}"#, "public_base_url"),
             (r#"{"public_base_url":"http://"}"#, "public_base_url"),
-            (r#"{"callback_base_url":""}"#, "callback_base_url"),
-            (r#"{"callback_timeout":"0s"}"#, "callback_timeout"),
+            (r#"{"public_base_url":"http://a","callback_base_url":""}"#, "callback_base_url"),
+            (r#"{"public_base_url":"http://a","callback_timeout":"0s"}"#, "callback_timeout"),
         ];
         for (text, key) in table {
             let config: Config = serde_json::from_str(text).unwrap();
