@@ -6,11 +6,13 @@
 
 mod binding;
 mod local;
+mod ticker;
 
 use homestay_error::Result;
 
 pub use binding::{Binding, Source, handlers, queue_of_group};
 pub use local::LocalBus;
+pub use ticker::ticker;
 
 /// An event on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -36,6 +36,15 @@ impl ConfigError {
             origin: None,
         }
     }
+
+    /// The setting's full name, such as `order.close_after`; empty if the settings could not be read at all.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Setting { key, .. } => key,
+            Self::Unreadable(_) => "",
+        }
+    }
 }
 
 /// Reads settings: `defaults_yaml`, over it `file`, over both the variables `HOMESTAY__SECTION__KEY` of `environment` (see

@@ -177,6 +177,10 @@ fn a_bad_value_is_named_with_its_key_and_what_set_it() {
         );
     }
     assert_eq!(
+        ConfigError::bad("order.limit", "must be even").key(),
+        "order.limit"
+    );
+    assert_eq!(
         refusal(None, &[("HOMESTAY__ORDER__CLOSE_AFTER", "x")]),
         r#"order.close_after: invalid value "x", expected a duration (set in HOMESTAY__ORDER__CLOSE_AFTER)"#
     );

@@ -65,7 +65,7 @@ pub async fn relay_events(domain: &'static str, db: Db, bus: Bus, stop: Stop) ->
 pub async fn relay_jobs(domain: &'static str, db: Db, jobs: Enqueuer, stop: Stop) -> Result<(), Failed> {
     relay(domain, JOB, db, stop, move |rows| {
         let jobs = jobs.clone();
-        let batch = rows.iter().map(job).collect();
+        let batch = rows.iter().map(|row| job(domain, row)).collect();
         async move { jobs.enqueue(batch).await.map(|_| ()) }
     })
     .await
@@ -97,10 +97,11 @@ fn message(row: &RowView) -> Message {
     }
 }
 
-fn job(row: &RowView) -> NewJob {
+fn job(domain: &str, row: &RowView) -> NewJob {
     // A row delivered twice (killed between delivery and delete) must not become two jobs.
     let unique = if row.key.is_empty() {
-        format!("outbox:{}", row.id)
+        // Two domains' rows may bear the same id.
+        format!("outbox:{domain}:{}", row.id)
     } else {
         row.key.clone()
     };

@@ -147,8 +147,13 @@ impl Service<Request<Body>> for Channel {
     }
 }
 
+/// The transport, too, reads the deadline from the header, and may be the first to see it pass.
 fn unreachable_peer(cause: tonic::transport::Error) -> Status {
-    Error::unavailable(cause).into()
+    let status = Status::from_error(Box::new(cause));
+    match status.code() {
+        tonic::Code::Cancelled | tonic::Code::DeadlineExceeded => Error::new(Code::Timeout).into(),
+        _ => Error::unavailable(status).into(),
+    }
 }
 
 fn sensitive(value: &tonic::metadata::MetadataValue<tonic::metadata::Ascii>) -> http::HeaderValue {

@@ -30,8 +30,12 @@ pub mod job {
     pub const PAYMENT_REFUND: &str = "payment.refund";
     /// The sandbox provider's own clockwork; payload as `SandboxDeliverRequest`.
     pub const PAYMENT_SANDBOX: &str = "payment.sandbox";
+    /// Payments and refunds that hang longer than they should.
+    pub const PAYMENT_SWEEP: &str = "payment.sweep";
     /// Tell one recipient that an order was paid; payload `{"sn": …, "recipient": "guest" | "host"}`.
     pub const NOTIFY_ORDER_PAID: &str = "mqueue.notify_order_paid";
+    /// The broker's own tidying, every minute; payload `{"tick_ms": …}`.
+    pub const MQUEUE_SWEEP: &str = "mqueue.sweep";
 }
 
 /// An event: says "look at X", never what to do. Consumers re-read the truth.

@@ -1,0 +1,47 @@
+//! The broker's metrics. Queues are named by our own processes, so the labels are bounded.
+
+use std::sync::LazyLock;
+
+use homestay_telemetry::metrics;
+use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
+
+/// What became of jobs.
+pub(crate) static JOBS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    metrics::counter(
+        "mqueue_jobs_total",
+        "Jobs by what happened to them: enqueued, known, claimed, done, retried, dead, refused, released.",
+        &["queue", "event"],
+    )
+});
+/// Claim minus due time.
+pub(crate) static LATENESS: LazyLock<HistogramVec> = LazyLock::new(|| {
+    metrics::seconds(
+        "mqueue_lateness_seconds",
+        "Time from a job's due time to its claim.",
+        &["queue"],
+    )
+});
+/// Jobs in the table.
+pub(crate) static QUEUE: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    metrics::gauge(
+        "mqueue_queue_jobs",
+        "Jobs in the table at the last sweep.",
+        &["queue", "state"],
+    )
+});
+/// Whole seconds.
+pub(crate) static OLDEST: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    metrics::gauge(
+        "mqueue_oldest_due_seconds",
+        "Age of the oldest due job at the last sweep.",
+        &["queue"],
+    )
+});
+
+/// Counts what happened to jobs.
+pub(crate) fn count(queue: &str, event: &str, jobs: usize) {
+    if jobs > 0 {
+        JOBS.with_label_values(&[queue, event])
+            .inc_by(u64::try_from(jobs).unwrap_or(u64::MAX));
+    }
+}

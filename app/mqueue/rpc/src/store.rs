@@ -1,0 +1,307 @@
+//! SQL of the job table, and nothing but SQL.
+
+use std::collections::{HashMap, HashSet};
+
+use homestay_db::{Db, Dialect, Tx};
+use homestay_error::Result;
+use sqlx::any::AnyRow;
+use sqlx::{Any, QueryBuilder, Row};
+
+use crate::rules::State;
+
+/// Rows of one INSERT: far below the parameter limits of both databases.
+const INSERT: usize = 500;
+/// Rows of one DELETE, so that it does not hold up the writer.
+const PURGE: u64 = 1000;
+
+/// A lease: job and fencing token.
+pub(crate) type Lease = (i64, i64);
+
+/// A row to be inserted.
+#[derive(Debug)]
+pub(crate) struct NewRow {
+    pub id: i64,
+    pub queue: String,
+    pub kind: String,
+    pub payload: String,
+    pub unique_key: Option<String>,
+    pub due_at_ms: i64,
+    pub max_attempts: i64,
+    pub traceparent: String,
+}
+
+/// A job as claimed.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    pub id: i64,
+    pub kind: String,
+    pub payload: String,
+    pub token: i64,
+    pub attempt: i64,
+    pub max_attempts: i64,
+    pub due_at_ms: i64,
+    pub traceparent: String,
+    /// Its last lease ran out with its tries used up: it is a dead letter now.
+    pub dead: bool,
+}
+
+/// How an attempt ended. `next_at_ms` counts only where the job is to be tried again.
+#[derive(Debug, Clone)]
+pub(crate) struct Ended {
+    pub lease: Lease,
+    pub state: State,
+    pub next_at_ms: i64,
+    pub error: String,
+}
+
+/// A job whose attempt ended, as far as the bell and the metrics want to know.
+#[derive(Debug)]
+pub(crate) struct After {
+    pub id: i64,
+    pub queue: String,
+    pub state: State,
+    pub next_at_ms: i64,
+}
+
+/// Statements with a list come in few lengths, so that they stay prepared: the last entry is repeated.
+fn padded<T: Clone>(list: &[T]) -> impl Iterator<Item = T> {
+    let length = list.len().next_power_of_two();
+    let last = list.last().into_iter().cycle();
+    list.iter()
+        .chain(last)
+        .take(if list.is_empty() { 0 } else { length })
+        .cloned()
+}
+
+/// `WITH given(…) AS (VALUES …)`: leases to act on.
+fn given(leases: &[Lease]) -> QueryBuilder<Any> {
+    let mut sql = QueryBuilder::new("WITH given(job_id, job_token) AS (");
+    sql.push_values(padded(leases), |mut row, (id, token)| {
+        row.push_bind(id).push_bind(token);
+    });
+    sql.push(") ");
+    sql
+}
+
+/// Inserts all whose unique key is not known; the queues of those that were new.
+pub(crate) async fn insert(tx: &mut Tx, rows: &[NewRow], now_ms: i64) -> Result<Vec<String>> {
+    let mut added = Vec::with_capacity(rows.len());
+    for chunk in rows.chunks(INSERT) {
+        let mut sql = QueryBuilder::<Any>::new(
+            "INSERT INTO job (id, queue, kind, payload, unique_key, state, due_at_ms, next_at_ms, attempt, max_attempts, \
+             token, worker, last_error, traceparent, created_at_ms, finished_at_ms) ",
+        );
+        sql.push_values(chunk, |mut row, new| {
+            row.push_bind(new.id)
+                .push_bind(&new.queue)
+                .push_bind(&new.kind)
+                .push_bind(&new.payload)
+                .push_bind(&new.unique_key)
+                .push_bind(State::Ready.number())
+                .push_bind(new.due_at_ms)
+                .push_bind(new.due_at_ms)
+                .push("0")
+                .push_bind(new.max_attempts)
+                .push("0, '', ''")
+                .push_bind(&new.traceparent)
+                .push_bind(now_ms)
+                .push("0");
+        });
+        sql.push(" ON CONFLICT (unique_key) DO NOTHING RETURNING queue");
+        let new = sql.build().fetch_all(&mut **tx).await?;
+        for row in new {
+            added.push(row.try_get(0)?);
+        }
+    }
+    Ok(added)
+}
+
+/// When somebody must look at the queue next: its earliest due time or lease end.
+pub(crate) async fn head(db: &Db, queue: &str) -> Result<Option<i64>> {
+    let row =
+        sqlx::query("SELECT next_at_ms FROM job WHERE queue = $1 AND state < 2 ORDER BY next_at_ms, id LIMIT 1")
+            .bind(queue)
+            .fetch_optional(db.read())
+            .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
+/// Takes at most `max` due jobs under a lease until `lease_until_ms`, earliest first. What ran out with its tries used up is
+/// buried instead, and marked so in the answer.
+pub(crate) async fn claim(
+    tx: &mut Tx,
+    dialect: Dialect,
+    queue: &str,
+    worker: &str,
+    max: i64,
+    now_ms: i64,
+    lease_until_ms: i64,
+) -> Result<Vec<Claimed>> {
+    let lock = match dialect {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => " FOR UPDATE SKIP LOCKED",
+    };
+    let mut sql = QueryBuilder::<Any>::new(
+        "WITH picked AS MATERIALIZED (SELECT id FROM job WHERE state < 2 AND queue = ",
+    );
+    sql.push_bind(queue)
+        .push(" AND next_at_ms <= ")
+        .push_bind(now_ms)
+        .push(" ORDER BY next_at_ms, id LIMIT ")
+        .push(max)
+        .push(lock)
+        .push(") UPDATE job SET token = token + 1, state = CASE WHEN attempt < max_attempts THEN 1 ELSE 3 END, ")
+        .push("last_error = CASE WHEN state = 1 THEN 'the lease ran out' ELSE last_error END, ")
+        .push("next_at_ms = CASE WHEN attempt < max_attempts THEN ")
+        .push_bind(lease_until_ms)
+        .push(" ELSE next_at_ms END, worker = CASE WHEN attempt < max_attempts THEN ")
+        .push_bind(worker)
+        .push(" ELSE worker END, finished_at_ms = CASE WHEN attempt < max_attempts THEN 0 ELSE ")
+        .push_bind(now_ms)
+        .push(" END, attempt = CASE WHEN attempt < max_attempts THEN attempt + 1 ELSE attempt END ")
+        .push("WHERE id IN (SELECT id FROM picked) ")
+        .push("RETURNING id, kind, payload, token, attempt, max_attempts, due_at_ms, traceparent, state");
+    let rows = sql.build().fetch_all(&mut **tx).await?;
+    let mut claimed = rows.iter().map(claimed).collect::<Result<Vec<_>, _>>()?;
+    // RETURNING keeps no order.
+    claimed.sort_by_key(|job| (job.due_at_ms, job.id));
+    Ok(claimed)
+}
+
+fn claimed(row: &AnyRow) -> Result<Claimed, sqlx::Error> {
+    Ok(Claimed {
+        id: row.try_get(0)?,
+        kind: row.try_get(1)?,
+        payload: row.try_get(2)?,
+        token: row.try_get(3)?,
+        attempt: row.try_get(4)?,
+        max_attempts: row.try_get(5)?,
+        due_at_ms: row.try_get(6)?,
+        traceparent: row.try_get(7)?,
+        dead: row.try_get::<i64, _>(8)? == State::Dead.number(),
+    })
+}
+
+/// Attempt and maximum of leases that are still held.
+pub(crate) async fn attempts(db: &Db, leases: &[Lease]) -> Result<HashMap<Lease, (i64, i64)>> {
+    if leases.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut sql =
+        QueryBuilder::<Any>::new("SELECT id, token, attempt, max_attempts FROM job WHERE state = 1 AND id IN (");
+    let mut ids = sql.separated(", ");
+    for (id, _) in padded(leases) {
+        ids.push_bind(id);
+    }
+    sql.push(")");
+    let rows = sql.build().fetch_all(db.read()).await?;
+    rows.iter()
+        .map(|row| {
+            Ok((
+                (row.try_get(0)?, row.try_get(1)?),
+                (row.try_get(2)?, row.try_get(3)?),
+            ))
+        })
+        .collect()
+}
+
+/// Ends the leases whose attempt was a success. Stale ones change nothing and are missing in the answer.
+pub(crate) async fn done(tx: &mut Tx, leases: &[Lease], now_ms: i64) -> Result<Vec<After>> {
+    if leases.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = given(leases);
+    sql.push("UPDATE job SET state = 2, finished_at_ms = ")
+        .push_bind(now_ms)
+        .push(" FROM given WHERE job.id = given.job_id AND job.token = given.job_token AND job.state = 1 ")
+        .push("RETURNING id, queue, state, next_at_ms");
+    after(&sql.build().fetch_all(&mut **tx).await?)
+}
+
+/// Ends the leases whose attempt failed: to be tried again, or dead. Stale ones change nothing and are missing in the answer.
+pub(crate) async fn failed(tx: &mut Tx, ended: &[Ended], now_ms: i64) -> Result<Vec<After>> {
+    if ended.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = QueryBuilder::<Any>::new(
+        "WITH given(job_id, job_token, new_state, new_next_at_ms, new_finished_at_ms, new_error) AS (",
+    );
+    sql.push_values(padded(ended), |mut row, end| {
+        let finished = if end.state == State::Ready { 0 } else { now_ms };
+        row.push_bind(end.lease.0)
+            .push_bind(end.lease.1)
+            .push_bind(end.state.number())
+            .push_bind(end.next_at_ms)
+            .push_bind(finished)
+            .push_bind(end.error);
+    });
+    sql.push(") UPDATE job SET state = new_state, due_at_ms = CASE WHEN new_state = 0 THEN new_next_at_ms ELSE due_at_ms END, ")
+        .push("next_at_ms = new_next_at_ms, finished_at_ms = new_finished_at_ms, last_error = new_error ")
+        .push("FROM given WHERE job.id = given.job_id AND job.token = given.job_token AND job.state = 1 ")
+        .push("RETURNING id, queue, state, next_at_ms");
+    after(&sql.build().fetch_all(&mut **tx).await?)
+}
+
+fn after(rows: &[AnyRow]) -> Result<Vec<After>> {
+    let view = |row: &AnyRow| {
+        Ok(After {
+            id: row.try_get(0)?,
+            queue: row.try_get(1)?,
+            state: State::numbered(row.try_get(2)?).unwrap_or(State::Dead),
+            next_at_ms: row.try_get(3)?,
+        })
+    };
+    rows.iter().map(view).collect()
+}
+
+/// Prolongs leases; the jobs whose lease was still held.
+pub(crate) async fn prolong(tx: &mut Tx, leases: &[Lease], until_ms: i64) -> Result<HashSet<i64>> {
+    if leases.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let mut sql = given(leases);
+    sql.push("UPDATE job SET next_at_ms = ")
+        .push_bind(until_ms)
+        .push(" FROM given WHERE job.id = given.job_id AND job.token = given.job_token AND job.state = 1 RETURNING id");
+    let rows = sql.build().fetch_all(&mut **tx).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Hands back a worker's leases except those to keep, attempts included; (queue, due time) of each.
+pub(crate) async fn release(tx: &mut Tx, worker: &str, keep: &[Lease]) -> Result<Vec<(String, i64)>> {
+    let nothing: &[Lease] = &[(0, 0)];
+    let mut sql = given(if keep.is_empty() { nothing } else { keep });
+    sql.push("UPDATE job SET state = 0, attempt = attempt - 1, next_at_ms = due_at_ms WHERE state = 1 AND worker = ")
+        .push_bind(worker)
+        .push(" AND NOT EXISTS (SELECT 1 FROM given WHERE given.job_id = job.id AND given.job_token = job.token) ")
+        .push("RETURNING queue, due_at_ms");
+    let rows = sql.build().fetch_all(&mut **tx).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .collect()
+}
+
+/// Buries jobs whose last lease ran out with their tries used up; their queues.
+pub(crate) async fn bury(tx: &mut Tx, now_ms: i64) -> Result<Vec<String>> {
+    let rows = sqlx::query(
+        "UPDATE job SET state = 3, finished_at_ms = $1, last_error = 'the lease ran out' \
+         WHERE state = 1 AND next_at_ms <= $1 AND attempt >= max_attempts RETURNING queue",
+    )
+    .bind(now_ms)
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Deletes some jobs that were done before `before_ms`; whether there may be more.
+pub(crate) async fn purge(tx: &mut Tx, before_ms: i64) -> Result<bool> {
+    let deleted = sqlx::query(
+        "DELETE FROM job WHERE id IN \
+         (SELECT id FROM job WHERE state >= 2 AND state = 2 AND finished_at_ms < $1 LIMIT 1000)",
+    )
+    .bind(before_ms)
+    .execute(&mut **tx)
+    .await?
+    .rows_affected();
+    Ok(deleted >= PURGE)
+}

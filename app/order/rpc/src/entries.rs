@@ -1,0 +1,52 @@
+//! What a change of an order leaves in the outbox.
+
+use homestay_clock::Ids;
+use homestay_jobs::NewJob;
+use homestay_outbox::Entry;
+use homestay_types::{OrderChanged, OrderSn, job};
+use serde::Serialize;
+
+use crate::rules::State;
+
+#[derive(Serialize)]
+struct Advance<'a> {
+    sn: &'a OrderSn,
+}
+
+#[derive(Serialize)]
+struct Notify<'a> {
+    sn: &'a OrderSn,
+    recipient: &'a str,
+}
+
+/// The event of a change.
+pub(crate) fn changed(ids: &Ids, sn: &OrderSn, state: State, change: &str) -> Entry {
+    Entry::event(&OrderChanged {
+        order_sn: sn.clone(),
+        event_id: ids.id().to_string(),
+        state: state.name().to_owned(),
+        change: change.to_owned(),
+    })
+}
+
+/// The job that closes the order if it is not paid by then.
+pub(crate) fn close(sn: &OrderSn, pay_before_ms: i64) -> Entry {
+    Entry::job(
+        NewJob::new(job::ORDER_ADVANCE, &Advance { sn })
+            .due_at_ms(pay_before_ms)
+            .unique(format!("order.close:{sn}")),
+    )
+}
+
+/// The job that does what follows from a change, should whoever made it not live to do so.
+pub(crate) fn follow_up(sn: &OrderSn, change: &str) -> Entry {
+    Entry::job(NewJob::new(job::ORDER_ADVANCE, &Advance { sn }).unique(format!("order.{change}:{sn}")))
+}
+
+/// The job that tells `guest` or `host` that the order is paid.
+pub(crate) fn notify_paid(sn: &OrderSn, recipient: &str) -> Entry {
+    Entry::job(
+        NewJob::new(job::NOTIFY_ORDER_PAID, &Notify { sn, recipient })
+            .unique(format!("notify.paid:{sn}:{recipient}")),
+    )
+}

@@ -1,0 +1,114 @@
+//! An order as the database keeps it, and what is read off it without asking anybody.
+
+use homestay_error::{Error, Result};
+use homestay_proto::common::PriceLine;
+use homestay_types::{OrderSn, date_of_number, day_number, midnight_s, zone};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::rules::State;
+
+/// The house as it was when it was booked (contract.md §1.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HouseSnapshot {
+    pub(crate) id: i64,
+    pub(crate) shop_id: i64,
+    pub(crate) host_id: i64,
+    pub(crate) title: String,
+    pub(crate) sub_title: String,
+    pub(crate) cover: String,
+    pub(crate) info: String,
+    pub(crate) people_num: i64,
+    pub(crate) row_type: i64,
+    pub(crate) food_info: String,
+    pub(crate) food_cents: i64,
+    pub(crate) price_cents: i64,
+    pub(crate) market_cents: i64,
+    pub(crate) time_zone: String,
+}
+
+/// An order. Days are days since 1970-01-01 in the house's zone; times are unix milliseconds, 0 means not yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) id: i64,
+    pub(crate) sn: OrderSn,
+    pub(crate) hold_key: String,
+    pub(crate) fingerprint: String,
+    pub(crate) user_id: i64,
+    pub(crate) house: HouseSnapshot,
+    pub(crate) check_in_day: i64,
+    pub(crate) check_out_day: i64,
+    pub(crate) guests: i64,
+    pub(crate) meals: bool,
+    pub(crate) remark: String,
+    pub(crate) unit: i64,
+    pub(crate) attempt: i64,
+    pub(crate) currency: String,
+    pub(crate) room_cents: i64,
+    pub(crate) meal_cents: i64,
+    pub(crate) total_cents: i64,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) state: State,
+    pub(crate) created_at_ms: i64,
+    pub(crate) pay_before_ms: i64,
+    pub(crate) trade_code: String,
+    pub(crate) paid_at_ms: i64,
+    pub(crate) payment_sn: String,
+    pub(crate) pay_type: String,
+    pub(crate) released_at_ms: i64,
+}
+
+/// A priced line, as JSON in the row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Line {
+    kind: String,
+    date: String,
+    unit_cents: i64,
+    quantity: i64,
+    total_cents: i64,
+}
+
+impl From<PriceLine> for Line {
+    fn from(line: PriceLine) -> Self {
+        Self {
+            kind: line.kind,
+            date: line.date,
+            unit_cents: line.unit_cents,
+            quantity: line.quantity,
+            total_cents: line.total_cents,
+        }
+    }
+}
+
+impl From<Line> for PriceLine {
+    fn from(line: Line) -> Self {
+        Self {
+            kind: line.kind,
+            date: line.date,
+            unit_cents: line.unit_cents,
+            quantity: line.quantity,
+            total_cents: line.total_cents,
+        }
+    }
+}
+
+impl Order {
+    /// Whether it has ended and its nights are not given back yet.
+    pub(crate) fn release_due(&self) -> bool {
+        !self.state.keeps_nights() && self.released_at_ms == 0
+    }
+
+    /// Unix seconds of the first instant of a day in the house's zone.
+    pub(crate) fn midnight_s(&self, day: i64) -> Result<i64> {
+        let zone = zone(&self.house.time_zone).map_err(Error::internal)?;
+        Ok(midnight_s(date_of_number(day), &zone))
+    }
+
+    /// The day it is at `now_ms` where the house is.
+    pub(crate) fn day_at(&self, now_ms: i64) -> Result<i64> {
+        let zone = zone(&self.house.time_zone).map_err(Error::internal)?;
+        let now = Timestamp::from_millisecond(now_ms).map_err(Error::internal)?;
+        Ok(day_number(now.to_zoned(zone).date()))
+    }
+}

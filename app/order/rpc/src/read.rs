@@ -1,0 +1,44 @@
+//! What is read of orders, and by whom.
+
+use homestay_error::{Code, Error, Result};
+use homestay_rpc::Actor;
+
+use crate::OrderService;
+use crate::order::Order;
+use crate::rules::State;
+use crate::step::Step;
+use crate::store;
+
+impl OrderService {
+    /// An order with its steps, for its owner and for who sees all.
+    ///
+    /// # Errors
+    /// [`Code::OrderNotFound`], also for a foreign one.
+    pub(crate) async fn get(&self, actor: &Actor, sn: &str) -> Result<(Order, Vec<Step>)> {
+        let order = self.order(sn).await?;
+        if !actor.may_see(order.user_id) {
+            return Err(Error::new(Code::OrderNotFound));
+        }
+        let steps = self.steps(sn).await?;
+        Ok((order, steps))
+    }
+
+    /// What happened to an order, in order.
+    pub(crate) async fn steps(&self, sn: &str) -> Result<Vec<Step>> {
+        store::steps::of_order(self.db.read(), sn).await
+    }
+
+    /// A user's orders below `last_id` (0: all), newest first; at most `limit`, which is brought into 1 to 101. A
+    /// `trade_state` that is none of the six codes means all.
+    pub(crate) async fn list(
+        &self,
+        user_id: i64,
+        last_id: i64,
+        trade_state: i64,
+        limit: i64,
+    ) -> Result<Vec<Order>> {
+        let names = State::names_of_outward(trade_state);
+        let limit = limit.clamp(1, store::orders::MOST);
+        store::orders::of_user(self.db.read(), user_id, last_id, &names, limit).await
+    }
+}

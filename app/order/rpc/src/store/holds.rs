@@ -1,0 +1,94 @@
+//! Rows of `hold_claim`: hold keys of travel that belong to an order, and tombstones of those that never will.
+
+use std::collections::HashMap;
+
+use homestay_db::Tx;
+use homestay_error::{Error, Result};
+use sqlx::{Any, Executor, QueryBuilder, Row};
+
+use crate::rules::State;
+
+/// Whose a hold key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// This order's.
+    Order(String),
+    /// Nobody's, for ever.
+    Tombstone,
+}
+
+fn claim(order_sn: String) -> Claim {
+    if order_sn.is_empty() {
+        Claim::Tombstone
+    } else {
+        Claim::Order(order_sn)
+    }
+}
+
+/// Claims a key for an order. `None` if that was done now, else whose it is.
+pub(crate) async fn insert(tx: &mut Tx, hold_key: &str, order_sn: &str) -> Result<Option<Claim>> {
+    let done =
+        sqlx::query("INSERT INTO hold_claim (hold_key, order_sn) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+            .bind(hold_key)
+            .bind(order_sn)
+            .execute(&mut **tx)
+            .await?;
+    if done.rows_affected() == 1 {
+        return Ok(None);
+    }
+    find(&mut **tx, hold_key).await
+}
+
+/// Whose a key is, if it is known.
+pub(crate) async fn find<'e>(db: impl Executor<'e, Database = Any>, hold_key: &str) -> Result<Option<Claim>> {
+    let order_sn: Option<String> = sqlx::query_scalar("SELECT order_sn FROM hold_claim WHERE hold_key = $1")
+        .bind(hold_key)
+        .fetch_optional(db)
+        .await?;
+    Ok(order_sn.map(claim))
+}
+
+/// Makes tombstones of the keys that are unknown.
+pub(crate) async fn bury(tx: &mut Tx, hold_keys: &[String]) -> Result<()> {
+    let mut insert = QueryBuilder::<Any>::new("INSERT INTO hold_claim (hold_key, order_sn) ");
+    insert.push_values(hold_keys, |mut row, key| {
+        row.push_bind(key.clone()).push_bind("");
+    });
+    insert.push(" ON CONFLICT DO NOTHING");
+    insert.build().execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// The order behind a claimed key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) order_sn: String,
+    pub(crate) state: State,
+    pub(crate) attempt: i64,
+}
+
+/// The orders behind those of the keys that are claimed.
+pub(crate) async fn owners(tx: &mut Tx, hold_keys: &[String]) -> Result<HashMap<String, Owner>> {
+    let mut select = QueryBuilder::<Any>::new(
+        "SELECT c.hold_key, o.sn, o.state, o.cancelled_by, o.attempt FROM hold_claim c \
+         JOIN orders o ON o.sn = c.order_sn WHERE c.hold_key IN (",
+    );
+    let mut list = select.separated(", ");
+    for key in hold_keys {
+        list.push_bind(key.clone());
+    }
+    select.push(")");
+    let rows = select.build().fetch_all(&mut **tx).await?;
+    rows.into_iter()
+        .map(|row| {
+            let (name, by): (String, String) = (row.try_get(2)?, row.try_get(3)?);
+            let owner = Owner {
+                order_sn: row.try_get(1)?,
+                state: State::read(&name, &by)
+                    .ok_or_else(|| Error::internal(format!("no state {name:?} by {by:?}")))?,
+                attempt: row.try_get(4)?,
+            };
+            Ok((row.try_get(0)?, owner))
+        })
+        .collect()
+}

@@ -1,0 +1,248 @@
+//! Rows of `orders`: written once, read by number, key, owner or what is due.
+
+use homestay_db::Tx;
+use homestay_error::{Error, Result};
+use homestay_types::OrderSn;
+use sqlx::any::AnyRow;
+use sqlx::{Any, Executor, FromRow, Row};
+
+use crate::order::{HouseSnapshot, Order};
+use crate::rules::State;
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, sn, hold_key, fingerprint, user_id, house_id, shop_id, host_id, title, sub_title, cover, info, \
+             people_num, row_type, food_info, food_cents, price_cents, market_cents, time_zone, check_in_day, \
+             check_out_day, guests, meals, remark, unit, attempt, currency, room_cents, meal_cents, total_cents, lines, \
+             state, cancelled_by, created_at_ms, pay_before_ms, trade_code, paid_at_ms, payment_sn, pay_type, \
+             released_at_ms FROM orders ",
+            $rest
+        )
+    };
+}
+
+/// Reads the columns of `select!` in their order.
+impl<'r> FromRow<'r, AnyRow> for Order {
+    fn from_row(row: &'r AnyRow) -> Result<Self, sqlx::Error> {
+        let mut columns = Columns { row, next: 0 };
+        let c = &mut columns;
+        let (id, sn) = (c.int()?, c.text()?);
+        let (hold_key, fingerprint, user_id) = (c.text()?, c.text()?, c.int()?);
+        let house = HouseSnapshot {
+            id: c.int()?,
+            shop_id: c.int()?,
+            host_id: c.int()?,
+            title: c.text()?,
+            sub_title: c.text()?,
+            cover: c.text()?,
+            info: c.text()?,
+            people_num: c.int()?,
+            row_type: c.int()?,
+            food_info: c.text()?,
+            food_cents: c.int()?,
+            price_cents: c.int()?,
+            market_cents: c.int()?,
+            time_zone: c.text()?,
+        };
+        Ok(Self {
+            id,
+            sn: sn.parse().map_err(undecodable)?,
+            hold_key,
+            fingerprint,
+            user_id,
+            house,
+            check_in_day: c.int()?,
+            check_out_day: c.int()?,
+            guests: c.int()?,
+            meals: c.int()? != 0,
+            remark: c.text()?,
+            unit: c.int()?,
+            attempt: c.int()?,
+            currency: c.text()?,
+            room_cents: c.int()?,
+            meal_cents: c.int()?,
+            total_cents: c.int()?,
+            lines: serde_json::from_str(&c.text()?).map_err(undecodable)?,
+            state: {
+                let (name, by) = (c.text()?, c.text()?);
+                State::read(&name, &by).ok_or_else(|| undecodable(format!("no state {name:?} by {by:?}")))?
+            },
+            created_at_ms: c.int()?,
+            pay_before_ms: c.int()?,
+            trade_code: c.text()?,
+            paid_at_ms: c.int()?,
+            payment_sn: c.text()?,
+            pay_type: c.text()?,
+            released_at_ms: c.int()?,
+        })
+    }
+}
+
+struct Columns<'r> {
+    row: &'r AnyRow,
+    next: usize,
+}
+
+impl Columns<'_> {
+    fn int(&mut self) -> Result<i64, sqlx::Error> {
+        self.next += 1;
+        self.row.try_get(self.next - 1)
+    }
+
+    fn text(&mut self) -> Result<String, sqlx::Error> {
+        self.next += 1;
+        self.row.try_get(self.next - 1)
+    }
+}
+
+fn undecodable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> sqlx::Error {
+    sqlx::Error::Decode(cause.into())
+}
+
+/// The order with this number.
+pub(crate) async fn by_sn<'e>(db: impl Executor<'e, Database = Any>, sn: &str) -> Result<Option<Order>> {
+    Ok(sqlx::query_as(select!("WHERE sn = $1"))
+        .bind(sn)
+        .fetch_optional(db)
+        .await?)
+}
+
+/// The order whose first hold had this key.
+pub(crate) async fn by_hold_key<'e>(
+    db: impl Executor<'e, Database = Any>,
+    hold_key: &str,
+) -> Result<Option<Order>> {
+    Ok(sqlx::query_as(select!("WHERE hold_key = $1"))
+        .bind(hold_key)
+        .fetch_optional(db)
+        .await?)
+}
+
+/// Longest list.
+pub(crate) const MOST: i64 = 101;
+
+/// A user's orders below `last_id` (0: all), newest first, at most `limit` (1 to [`MOST`]); of all states if `names` is
+/// empty, else of these two at most.
+///
+/// Limits are literals of a few sizes: as a parameter they make Postgres plan on every call.
+pub(crate) async fn of_user<'e>(
+    db: impl Executor<'e, Database = Any>,
+    user_id: i64,
+    last_id: i64,
+    names: &[&'static str],
+    limit: i64,
+) -> Result<Vec<Order>> {
+    let below = if last_id > 0 { last_id } else { i64::MAX };
+    let query = match names {
+        [] => sqlx::query_as(match limit {
+            ..=21 => select!("WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT 21"),
+            _ => select!("WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT 101"),
+        })
+        .bind(user_id)
+        .bind(below),
+        [one, ..] => sqlx::query_as(match limit {
+            ..=21 => {
+                select!("WHERE user_id = $1 AND id < $2 AND state IN ($3, $4) ORDER BY id DESC LIMIT 21")
+            }
+            _ => select!("WHERE user_id = $1 AND id < $2 AND state IN ($3, $4) ORDER BY id DESC LIMIT 101"),
+        })
+        .bind(user_id)
+        .bind(below)
+        .bind(*one)
+        .bind(*names.last().unwrap_or(one)),
+    };
+    let mut orders: Vec<Order> = query.fetch_all(db).await?;
+    orders.truncate(usize::try_from(limit).unwrap_or(0));
+    Ok(orders)
+}
+
+/// Writes a new order, `awaiting_payment`.
+pub(crate) async fn insert(tx: &mut Tx, order: &Order) -> Result<()> {
+    let (o, house) = (order, &order.house);
+    sqlx::query(
+        "INSERT INTO orders (id, sn, hold_key, fingerprint, user_id, house_id, shop_id, host_id, title, sub_title, cover, \
+         info, people_num, row_type, food_info, food_cents, price_cents, market_cents, time_zone, check_in_day, \
+         check_out_day, guests, meals, remark, unit, attempt, currency, room_cents, meal_cents, total_cents, lines, state, \
+         created_at_ms, pay_before_ms, updated_at_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, \
+         $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35)",
+    )
+    .bind(o.id)
+    .bind(o.sn.as_str())
+    .bind(&o.hold_key)
+    .bind(&o.fingerprint)
+    .bind(o.user_id)
+    .bind(house.id)
+    .bind(house.shop_id)
+    .bind(house.host_id)
+    .bind(&house.title)
+    .bind(&house.sub_title)
+    .bind(&house.cover)
+    .bind(&house.info)
+    .bind(house.people_num)
+    .bind(house.row_type)
+    .bind(&house.food_info)
+    .bind(house.food_cents)
+    .bind(house.price_cents)
+    .bind(house.market_cents)
+    .bind(&house.time_zone)
+    .bind(o.check_in_day)
+    .bind(o.check_out_day)
+    .bind(o.guests)
+    .bind(i64::from(o.meals))
+    .bind(&o.remark)
+    .bind(o.unit)
+    .bind(o.attempt)
+    .bind(&o.currency)
+    .bind(o.room_cents)
+    .bind(o.meal_cents)
+    .bind(o.total_cents)
+    .bind(serde_json::to_string(&o.lines).map_err(Error::internal)?)
+    .bind(o.state.name())
+    .bind(o.created_at_ms)
+    .bind(o.pay_before_ms)
+    .bind(o.created_at_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Most orders a sweep takes.
+pub(crate) const BATCH: usize = 100;
+
+/// Numbers of orders that are overdue at `now_ms`, at most [`BATCH`], longest waiting first of each kind: unpaid for longer
+/// than allowed, ended with their nights still held, refunded for a minute without an end.
+pub(crate) async fn overdue<'e, E>(db: E, now_ms: i64) -> Result<Vec<OrderSn>>
+where
+    E: Executor<'e, Database = Any> + Copy,
+{
+    let kinds = [
+        (
+            "SELECT sn FROM orders WHERE state = 'awaiting_payment' AND pay_before_ms < $1 \
+             ORDER BY pay_before_ms LIMIT 100",
+            now_ms - 5_000,
+        ),
+        (
+            "SELECT sn FROM orders WHERE released_at_ms = 0 AND state IN ('cancelled', 'refund_pending', 'refunded') \
+             AND updated_at_ms < $1 ORDER BY updated_at_ms LIMIT 100",
+            now_ms - 5_000,
+        ),
+        (
+            "SELECT sn FROM orders WHERE state = 'refund_pending' AND updated_at_ms < $1 \
+             ORDER BY updated_at_ms LIMIT 100",
+            now_ms - 60_000,
+        ),
+    ];
+    let mut found: Vec<OrderSn> = Vec::new();
+    for (sql, before) in kinds {
+        let sns: Vec<String> = sqlx::query_scalar(sql).bind(before).fetch_all(db).await?;
+        for sn in sns {
+            let sn: OrderSn = sn.parse().map_err(Error::internal)?;
+            if found.len() < BATCH && !found.contains(&sn) {
+                found.push(sn);
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,129 @@
+//! Rows of `order_step`.
+
+use homestay_db::Tx;
+use homestay_error::Result;
+use sqlx::any::AnyRow;
+use sqlx::{Any, Executor, FromRow, QueryBuilder, Row};
+
+use crate::step::{Name, Step};
+
+impl<'r> FromRow<'r, AnyRow> for Step {
+    fn from_row(row: &'r AnyRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            seq: row.try_get(0)?,
+            name: row.try_get(1)?,
+            attempt: row.try_get(2)?,
+            node: row.try_get(3)?,
+            error: row.try_get(4)?,
+            started_at_ms: row.try_get(5)?,
+            ended_at_ms: row.try_get(6)?,
+            undo_started_at_ms: row.try_get(7)?,
+            undo_ended_at_ms: row.try_get(8)?,
+        })
+    }
+}
+
+/// The steps of an order, in the order they happened.
+pub(crate) async fn of_order<'e>(db: impl Executor<'e, Database = Any>, sn: &str) -> Result<Vec<Step>> {
+    Ok(sqlx::query_as(
+        "SELECT seq, name, attempt, node, error, started_at_ms, ended_at_ms, undo_started_at_ms, undo_ended_at_ms \
+         FROM order_step WHERE order_sn = $1 ORDER BY seq",
+    )
+    .bind(sn)
+    .fetch_all(db)
+    .await?)
+}
+
+/// Adds steps; one that is there already stays as it is.
+pub(crate) async fn insert(tx: &mut Tx, sn: &str, steps: Vec<Step>) -> Result<()> {
+    let mut insert = QueryBuilder::<Any>::new(
+        "INSERT INTO order_step (order_sn, seq, name, attempt, node, error, started_at_ms, ended_at_ms, \
+         undo_started_at_ms, undo_ended_at_ms) ",
+    );
+    insert.push_values(steps, |mut row, step| {
+        row.push_bind(sn.to_owned())
+            .push_bind(step.seq)
+            .push_bind(step.name)
+            .push_bind(step.attempt)
+            .push_bind(step.node)
+            .push_bind(step.error)
+            .push_bind(step.started_at_ms)
+            .push_bind(step.ended_at_ms)
+            .push_bind(step.undo_started_at_ms)
+            .push_bind(step.undo_ended_at_ms);
+    });
+    insert.push(" ON CONFLICT DO NOTHING");
+    insert.build().execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Ends a step that has begun.
+pub(crate) async fn end(tx: &mut Tx, sn: &str, name: Name, attempt: i64, now_ms: i64) -> Result<()> {
+    sqlx::query(
+        "UPDATE order_step SET ended_at_ms = $1 WHERE order_sn = $2 AND seq = $3 AND ended_at_ms = 0",
+    )
+    .bind(now_ms)
+    .bind(sn)
+    .bind(name.seq(attempt))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Begins to undo an unpaid attempt: the payment, of which nothing is left, is undone with it; the nights are when they
+/// are given back ([`nights_undone`]). The step that had not ended says why.
+pub(crate) async fn undo(tx: &mut Tx, sn: &str, attempt: i64, error: &str, now_ms: i64) -> Result<()> {
+    sqlx::query(
+        "UPDATE order_step SET undo_started_at_ms = CAST($1 AS BIGINT), \
+         undo_ended_at_ms = CASE WHEN name = 'Scheduling' THEN undo_ended_at_ms ELSE CAST($1 AS BIGINT) END, \
+         error = CASE WHEN ended_at_ms = 0 THEN $2 ELSE error END \
+         WHERE order_sn = $3 AND attempt = $4 AND undo_started_at_ms = 0",
+    )
+    .bind(now_ms)
+    .bind(error)
+    .bind(sn)
+    .bind(attempt)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The nights are given back.
+pub(crate) async fn nights_undone(tx: &mut Tx, sn: &str, now_ms: i64) -> Result<()> {
+    sqlx::query(
+        "UPDATE order_step SET undo_ended_at_ms = $1 WHERE order_sn = $2 AND name = 'Scheduling' \
+         AND undo_started_at_ms > 0 AND undo_ended_at_ms = 0",
+    )
+    .bind(now_ms)
+    .bind(sn)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The money is given back.
+pub(crate) async fn payment_undone(tx: &mut Tx, sn: &str, now_ms: i64) -> Result<()> {
+    sqlx::query(
+        "UPDATE order_step SET undo_ended_at_ms = $1 WHERE order_sn = $2 AND name <> 'Scheduling' \
+         AND undo_started_at_ms > 0 AND undo_ended_at_ms = 0",
+    )
+    .bind(now_ms)
+    .bind(sn)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Ends the telling once both are told; whether this call did.
+pub(crate) async fn both_told(tx: &mut Tx, sn: &str, attempt: i64, now_ms: i64) -> Result<bool> {
+    let done = sqlx::query(
+        "UPDATE order_step SET ended_at_ms = $1 WHERE order_sn = $2 AND seq = $3 AND ended_at_ms = 0 AND EXISTS \
+         (SELECT 1 FROM orders WHERE sn = $2 AND guest_told_at_ms > 0 AND host_told_at_ms > 0)",
+    )
+    .bind(now_ms)
+    .bind(sn)
+    .bind(Name::PostProcessing.seq(attempt))
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}

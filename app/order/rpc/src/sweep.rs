@@ -1,0 +1,48 @@
+//! Finds what is overdue in the table itself, should an event or a job ever be lost or late.
+
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt};
+use homestay_error::Result;
+use homestay_rpc::deadline;
+
+use crate::OrderService;
+use crate::store;
+
+/// Orders advanced at the same time.
+const CONCURRENCY: usize = 8;
+/// With less than this left of its time a sweep begins no further order: the next one finds it.
+const ENOUGH: Duration = Duration::from_millis(300);
+
+impl OrderService {
+    /// Advances a batch of overdue orders; how many could be. Errors are logged: the others must not wait.
+    pub(crate) async fn sweep(&self) -> Result<i64> {
+        let now_ms = self.clock.now_ms();
+        let overdue = store::orders::overdue(self.db.read(), now_ms).await?;
+        if overdue.is_empty() {
+            return Ok(0);
+        }
+        let advanced = stream::iter(overdue.clone())
+            .map(|sn| async move {
+                if deadline::left().is_some_and(|left| left < ENOUGH) {
+                    return 0;
+                }
+                match self.advance(sn.as_str()).await {
+                    Ok(_) => 1,
+                    Err(later) => {
+                        tracing::warn!(order.sn = %sn, error = %later.chain(), "an overdue order could not be advanced");
+                        0
+                    }
+                }
+            })
+            .buffer_unordered(CONCURRENCY)
+            .fold(0, |sum, one| async move { sum + one })
+            .await;
+        // Who waits for a refund is not looked at again for a minute, and lets the others through.
+        let sns: Vec<String> = overdue.into_iter().map(String::from).collect();
+        self.db
+            .write(move |tx| Box::pin(async move { store::changes::looked_at(tx, &sns, now_ms).await }))
+            .await?;
+        Ok(advanced)
+    }
+}

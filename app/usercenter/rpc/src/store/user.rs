@@ -1,0 +1,261 @@
+use std::collections::HashMap;
+
+use homestay_db::Tx;
+use homestay_error::{Error, Result};
+use homestay_types::Role;
+use sqlx::any::AnyRow;
+use sqlx::{Any, AnyPool, Executor, QueryBuilder, Row};
+
+/// `auth_type` of a login by mobile and password.
+pub(crate) const SYSTEM: &str = "system";
+/// `auth_type` of a login through a WeChat mini program.
+pub(crate) const WX_MINI: &str = "wxMini";
+
+/// Rows of one multi-row statement: nine values each stay below SQLite's 32,766 parameters.
+const ROWS: usize = 1000;
+
+/// A row of `app_user` to be.
+#[derive(Debug, Clone)]
+pub(crate) struct NewAccount {
+    pub id: i64,
+    pub mobile: Option<String>,
+    /// Empty: no login by password.
+    pub password_hash: String,
+    pub nickname: String,
+    pub sex: i64,
+    pub avatar: String,
+    pub info: String,
+    pub role: Role,
+    pub created_at_ms: i64,
+}
+
+/// Who a session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub id: i64,
+    pub role: Role,
+}
+
+/// An account as its owner sees it.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub id: i64,
+    pub mobile: Option<String>,
+    pub nickname: String,
+    pub sex: i64,
+    pub avatar: String,
+    pub info: String,
+    pub role: Role,
+    pub wechat_bound: bool,
+    pub created_at_ms: i64,
+}
+
+/// An account as everyone sees it.
+#[derive(Debug)]
+pub(crate) struct Profile {
+    pub id: i64,
+    pub nickname: String,
+    pub avatar: String,
+    pub info: String,
+}
+
+fn role(row: &AnyRow) -> Result<Role> {
+    row.try_get::<String, _>("role")?.parse().map_err(Error::internal)
+}
+
+fn holder_of(row: &AnyRow) -> Result<Holder> {
+    Ok(Holder {
+        id: row.try_get("id")?,
+        role: role(row)?,
+    })
+}
+
+/// Inserts accounts whose id and mobile are free; how many those were.
+pub(crate) async fn insert_accounts(tx: &mut Tx, accounts: &[NewAccount]) -> Result<u64> {
+    let mut inserted = 0;
+    for rows in accounts.chunks(ROWS) {
+        let mut insert = QueryBuilder::<Any>::new(
+            "INSERT INTO app_user (id, mobile, password_hash, nickname, sex, avatar, info, role, created_at_ms) ",
+        );
+        insert.push_values(rows, |mut row, account| {
+            row.push_bind(account.id)
+                .push_bind(account.mobile.clone())
+                .push_bind(account.password_hash.clone())
+                .push_bind(account.nickname.clone())
+                .push_bind(account.sex)
+                .push_bind(account.avatar.clone())
+                .push_bind(account.info.clone())
+                .push_bind(account.role.as_str())
+                .push_bind(account.created_at_ms);
+        });
+        insert.push(" ON CONFLICT DO NOTHING");
+        inserted += insert.build().execute(&mut **tx).await?.rows_affected();
+    }
+    Ok(inserted)
+}
+
+/// Binds a way to sign in to an account; false if the way, or the account's place for it, is taken.
+pub(crate) async fn insert_auth(tx: &mut Tx, auth_type: &str, auth_key: &str, user_id: i64) -> Result<bool> {
+    let done = sqlx::query(
+        "INSERT INTO user_auth (auth_type, auth_key, user_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    )
+    .bind(auth_type)
+    .bind(auth_key)
+    .bind(user_id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Takes the ways to sign in of one type, at most one, from an account.
+pub(crate) async fn delete_auths(tx: &mut Tx, auth_type: &str, user_id: i64) -> Result<()> {
+    sqlx::query("DELETE FROM user_auth WHERE auth_type = $1 AND user_id = $2")
+        .bind(auth_type)
+        .bind(user_id)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Gives accounts their `system` way to sign in: (mobile, account).
+pub(crate) async fn insert_system_auths(tx: &mut Tx, mobiles: &[(String, i64)]) -> Result<()> {
+    for rows in mobiles.chunks(ROWS) {
+        let mut insert = QueryBuilder::<Any>::new("INSERT INTO user_auth (auth_type, auth_key, user_id) ");
+        insert.push_values(rows, |mut row, (mobile, id)| {
+            row.push_bind(SYSTEM).push_bind(mobile.clone()).push_bind(*id);
+        });
+        insert.push(" ON CONFLICT DO NOTHING");
+        insert.build().execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+/// The account of a mobile with its password hash, for a login.
+pub(crate) async fn credentials(db: &AnyPool, mobile: &str) -> Result<Option<(Holder, String)>> {
+    let row = sqlx::query("SELECT id, role, password_hash FROM app_user WHERE mobile = $1")
+        .bind(mobile)
+        .fetch_optional(db)
+        .await?;
+    row.map(|row| Ok((holder_of(&row)?, row.try_get("password_hash")?)))
+        .transpose()
+}
+
+/// The account with this id.
+pub(crate) async fn holder(db: impl Executor<'_, Database = Any>, id: i64) -> Result<Option<Holder>> {
+    let row = sqlx::query("SELECT id, role FROM app_user WHERE id = $1")
+        .bind(id)
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(holder_of).transpose()
+}
+
+/// The account with this mobile.
+pub(crate) async fn holder_by_mobile(
+    db: impl Executor<'_, Database = Any>,
+    mobile: &str,
+) -> Result<Option<Holder>> {
+    let row = sqlx::query("SELECT id, role FROM app_user WHERE mobile = $1")
+        .bind(mobile)
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(holder_of).transpose()
+}
+
+/// The account that this way to sign in is bound to.
+pub(crate) async fn holder_by_auth(
+    db: impl Executor<'_, Database = Any>,
+    auth_type: &str,
+    auth_key: &str,
+) -> Result<Option<Holder>> {
+    let row = sqlx::query(
+        "SELECT u.id, u.role FROM user_auth a JOIN app_user u ON u.id = a.user_id \
+         WHERE a.auth_type = $1 AND a.auth_key = $2",
+    )
+    .bind(auth_type)
+    .bind(auth_key)
+    .fetch_optional(db)
+    .await?;
+    row.as_ref().map(holder_of).transpose()
+}
+
+/// Accounts by mobile, as far as there are any.
+pub(crate) async fn ids_by_mobile<'c, E>(db: E, mobiles: &[String]) -> Result<HashMap<String, i64>>
+where
+    E: Executor<'c, Database = Any>,
+{
+    let mut found = HashMap::with_capacity(mobiles.len());
+    if mobiles.is_empty() {
+        return Ok(found);
+    }
+    let mut select = QueryBuilder::<Any>::new("SELECT id, mobile FROM app_user WHERE mobile IN (");
+    let mut list = select.separated(", ");
+    for mobile in mobiles {
+        list.push_bind(mobile.clone());
+    }
+    select.push(")");
+    for row in select.build().fetch_all(db).await? {
+        found.insert(row.try_get("mobile")?, row.try_get("id")?);
+    }
+    Ok(found)
+}
+
+/// Gives an account another role and password, if it has another role; whether it did.
+pub(crate) async fn raise(tx: &mut Tx, id: i64, role: Role, password_hash: &str) -> Result<bool> {
+    let done = sqlx::query("UPDATE app_user SET role = $1, password_hash = $2 WHERE id = $3 AND role <> $1")
+        .bind(role.as_str())
+        .bind(password_hash)
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The account with this id, as its owner sees it.
+pub(crate) async fn account(db: &AnyPool, id: i64) -> Result<Option<Account>> {
+    let row = sqlx::query(
+        "SELECT u.id, u.mobile, u.nickname, u.sex, u.avatar, u.info, u.role, u.created_at_ms, a.auth_key \
+         FROM app_user u LEFT JOIN user_auth a ON a.user_id = u.id AND a.auth_type = 'wxMini' WHERE u.id = $1",
+    )
+    .bind(id)
+    .fetch_optional(db)
+    .await?;
+    row.map(|row| {
+        Ok(Account {
+            id: row.try_get("id")?,
+            mobile: row.try_get("mobile")?,
+            nickname: row.try_get("nickname")?,
+            sex: row.try_get("sex")?,
+            avatar: row.try_get("avatar")?,
+            info: row.try_get("info")?,
+            role: role(&row)?,
+            wechat_bound: row.try_get::<Option<String>, _>("auth_key")?.is_some(),
+            created_at_ms: row.try_get("created_at_ms")?,
+        })
+    })
+    .transpose()
+}
+
+/// Public faces of the accounts that exist among `ids`, by id.
+pub(crate) async fn profiles(db: &AnyPool, ids: &[i64]) -> Result<Vec<Profile>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut select =
+        QueryBuilder::<Any>::new("SELECT id, nickname, avatar, info FROM app_user WHERE id IN (");
+    let mut list = select.separated(", ");
+    for id in ids {
+        list.push_bind(*id);
+    }
+    select.push(") ORDER BY id");
+    let rows = select.build().fetch_all(db).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Profile {
+                id: row.try_get("id")?,
+                nickname: row.try_get("nickname")?,
+                avatar: row.try_get("avatar")?,
+                info: row.try_get("info")?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,157 @@
+use std::sync::atomic::Ordering;
+
+use homestay_error::Code;
+use homestay_proto::usercenter::{RegisterRequest, SessionKind};
+use homestay_testkit::NOW_MS;
+use homestay_types::Role;
+
+use super::*;
+
+#[tokio::test]
+async fn who_registers_is_signed_in_and_can_log_in_again() {
+    let app = TestUsers::start().await;
+
+    let registered = app.register(MOBILE, PASSWORD).await.expect("an account");
+    let again = app.login(MOBILE, PASSWORD).await.expect("a session");
+
+    assert_eq!(again.user_id, registered.user_id);
+    for session in [registered, again] {
+        let claims = app.claims(&session);
+        assert_eq!((claims.user_id, claims.role), (session.user_id, Role::Guest));
+        assert_eq!(claims.iat, NOW_MS / 1000);
+        assert_eq!(session.access_expire, NOW_MS / 1000 + 15 * 60);
+        assert_eq!(claims.exp, session.access_expire);
+        assert_eq!(session.refresh_after, NOW_MS / 1000 + 15 * 60 / 2);
+        assert_eq!(session.refresh_expire, NOW_MS / 1000 + 30 * 24 * 3600);
+        assert!(session.refresh_token.len() >= 32);
+    }
+}
+
+#[tokio::test]
+async fn the_looklook_face_gets_a_longer_life() {
+    let app = TestUsers::start().await;
+    let request = RegisterRequest {
+        kind: SessionKind::Looklook.into(),
+        ..registration(MOBILE, PASSWORD)
+    };
+
+    let session = answer(app.anyone().register(request).await).expect("an account");
+
+    assert_eq!(session.access_expire, NOW_MS / 1000 + 24 * 3600);
+    assert_eq!(session.refresh_after, NOW_MS / 1000 + 12 * 3600);
+}
+
+#[tokio::test]
+async fn a_given_nickname_is_kept_and_an_absent_one_is_made() {
+    let app = TestUsers::start().await;
+    let request = RegisterRequest {
+        nickname: "小明".into(),
+        ..registration(MOBILE, PASSWORD)
+    };
+
+    let named = answer(app.anyone().register(request).await).expect("an account");
+    let unnamed = app.register("13800000002", PASSWORD).await.expect("an account");
+
+    let account = app.account(named.user_id).await;
+    assert_eq!(
+        (account.nickname.as_str(), account.mobile.as_str()),
+        ("小明", MOBILE)
+    );
+    assert_eq!((account.role.as_str(), account.wechat_bound), ("guest", false));
+    assert_eq!(account.created_at_ms, NOW_MS);
+    assert_eq!(app.account(unnamed.user_id).await.nickname.chars().count(), 8);
+}
+
+#[tokio::test]
+async fn a_mobile_has_one_account() {
+    let app = TestUsers::start().await;
+    app.register(MOBILE, PASSWORD).await.expect("an account");
+
+    assert_eq!(
+        refusal(app.register(MOBILE, "other-password").await),
+        Code::MobileTaken
+    );
+    assert!(app.login(MOBILE, PASSWORD).await.is_ok());
+    assert_eq!(app.count("app_user").await, 1);
+}
+
+#[tokio::test]
+async fn of_two_registrations_at_the_same_moment_one_wins() {
+    let app = TestUsers::start().await;
+
+    let (one, two) = tokio::join!(app.register(MOBILE, PASSWORD), app.register(MOBILE, PASSWORD));
+
+    let (won, lost) = if one.is_ok() { (one, two) } else { (two, one) };
+    assert!(won.is_ok());
+    assert_eq!(refusal(lost), Code::MobileTaken);
+    assert_eq!(
+        (app.count("app_user").await, app.count("user_auth").await),
+        (1, 1)
+    );
+}
+
+#[tokio::test]
+async fn bad_input_names_the_field_and_makes_nothing() {
+    let app = TestUsers::start().await;
+    let cases = [
+        (registration("123", PASSWORD), "mobile"),
+        (registration("", PASSWORD), "mobile"),
+        (registration(MOBILE, "12345"), "password"),
+        (registration(MOBILE, &"x".repeat(129)), "password"),
+        (
+            RegisterRequest {
+                nickname: "x".repeat(33),
+                ..registration(MOBILE, PASSWORD)
+            },
+            "nickname",
+        ),
+    ];
+    for (request, field) in cases {
+        let error = answer(app.anyone().register(request).await).expect_err(field);
+        assert_eq!(
+            (error.code(), error.field_name()),
+            (Code::InvalidArgument, Some(field))
+        );
+    }
+    let error = app.login("1", PASSWORD).await.expect_err("a short mobile");
+    assert_eq!(error.field_name(), Some("mobile"));
+    assert_eq!(app.count("app_user").await, 0);
+}
+
+#[tokio::test]
+async fn unknown_account_and_wrong_password_get_the_same_answer_after_the_same_work() {
+    let app = TestUsers::start().await;
+    app.register(MOBILE, PASSWORD).await.expect("an account");
+    let runs = || app.passwords.runs.load(Ordering::Relaxed);
+
+    let before = runs();
+    let wrong = app.login(MOBILE, "wrong-password").await.expect_err("wrong");
+    let for_wrong = runs() - before;
+    let unknown = app.login("13800000009", PASSWORD).await.expect_err("unknown");
+    let for_unknown = runs() - before - for_wrong;
+
+    assert_eq!(wrong.code(), Code::BadCredentials);
+    assert_eq!(
+        (wrong.code(), wrong.message(), wrong.field_name()),
+        (unknown.code(), unknown.message(), unknown.field_name())
+    );
+    assert_eq!((for_wrong, for_unknown), (1, 1));
+}
+
+#[tokio::test]
+async fn equal_passwords_have_different_argon2id_hashes() {
+    let app = TestUsers::start().await;
+
+    let one = app.register(MOBILE, PASSWORD).await.expect("an account");
+    let two = app.register("13800000002", PASSWORD).await.expect("an account");
+
+    let hashes = [
+        app.password_hash(one.user_id).await,
+        app.password_hash(two.user_id).await,
+    ];
+    assert_ne!(hashes[0], hashes[1]);
+    for hash in hashes {
+        assert!(hash.starts_with("$argon2id$"), "{hash}");
+        assert!(!hash.contains(PASSWORD));
+    }
+}
