@@ -400,7 +400,7 @@ async fn bad_bookings_are_refused_by_name_and_change_nothing() {
         (|r| r.house_id = 3, "OFF_SALE"),
         (
             |r| (r.check_in, r.check_out) = (String::new(), String::new()),
-            "liveEndTime",
+            "checkIn",
         ),
     ];
     for (edit, want) in cases {

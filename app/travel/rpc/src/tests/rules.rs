@@ -345,7 +345,8 @@ fn absurd_seconds_name_their_field() {
         (i64::MAX, i64::MAX, "liveStartTime"),
         (i64::MIN, 0, "liveStartTime"),
         (0, i64::MAX, "liveEndTime"),
-        (0, 0, "liveEndTime"),
+        (0, 0, "checkIn"),
+        (0, 1, "liveEndTime"),
         (0, 400 * 86_400, "liveEndTime"),
     ];
     for (start, end, field) in cases {
