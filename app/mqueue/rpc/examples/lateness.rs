@@ -57,7 +57,12 @@ fn calls() -> HashMap<String, i64> {
 fn show_calls(before: &HashMap<String, i64>) {
     let mut made: Vec<String> = calls()
         .into_iter()
-        .map(|(method, n)| format!("{} {method}", n - before.get(&method).copied().unwrap_or_default()))
+        .map(|(method, n)| {
+            format!(
+                "{} {method}",
+                n - before.get(&method).copied().unwrap_or_default()
+            )
+        })
         .collect();
     made.sort();
     println!("  calls: {}", made.join(", "));

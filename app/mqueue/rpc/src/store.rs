@@ -118,11 +118,12 @@ pub(crate) async fn insert(tx: &mut Tx, rows: &[NewRow], now_ms: i64) -> Result<
 
 /// When somebody must look at the queue next: its earliest due time or lease end.
 pub(crate) async fn head(db: &Db, queue: &str) -> Result<Option<i64>> {
-    let row =
-        sqlx::query("SELECT next_at_ms FROM job WHERE queue = $1 AND state < 2 ORDER BY next_at_ms, id LIMIT 1")
-            .bind(queue)
-            .fetch_optional(db.read())
-            .await?;
+    let row = sqlx::query(
+        "SELECT next_at_ms FROM job WHERE queue = $1 AND state < 2 ORDER BY next_at_ms, id LIMIT 1",
+    )
+    .bind(queue)
+    .fetch_optional(db.read())
+    .await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
@@ -187,8 +188,9 @@ pub(crate) async fn attempts(db: &Db, leases: &[Lease]) -> Result<HashMap<Lease,
     if leases.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut sql =
-        QueryBuilder::<Any>::new("SELECT id, token, attempt, max_attempts FROM job WHERE state = 1 AND id IN (");
+    let mut sql = QueryBuilder::<Any>::new(
+        "SELECT id, token, attempt, max_attempts FROM job WHERE state = 1 AND id IN (",
+    );
     let mut ids = sql.separated(", ");
     for (id, _) in padded(leases) {
         ids.push_bind(id);
@@ -297,7 +299,7 @@ pub(crate) async fn bury(tx: &mut Tx, now_ms: i64) -> Result<Vec<String>> {
 pub(crate) async fn purge(tx: &mut Tx, before_ms: i64) -> Result<bool> {
     let deleted = sqlx::query(
         "DELETE FROM job WHERE id IN \
-         (SELECT id FROM job WHERE state >= 2 AND state = 2 AND finished_at_ms < $1 LIMIT 1000)",
+         (SELECT id FROM job WHERE state = 2 AND finished_at_ms < $1 LIMIT 1000)",
     )
     .bind(before_ms)
     .execute(&mut **tx)

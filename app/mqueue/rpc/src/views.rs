@@ -29,13 +29,13 @@ pub(crate) async fn jobs(db: &Db, filter: Filter) -> Result<Vec<pb::JobView>> {
     if let Some(queue) = filter.queue {
         sql.push(" AND queue = ").push_bind(queue);
     }
-    // The constants let the databases see that a partial index fits.
+    // As constants, so that the databases see which partial index fits.
     match filter.state {
         Some(state @ (State::Ready | State::Running)) => {
             sql.push(" AND state < 2 AND state = ").push(state.number());
         }
         Some(state @ (State::Done | State::Dead)) => {
-            sql.push(" AND state >= 2 AND state = ").push(state.number());
+            sql.push(" AND state = ").push(state.number());
         }
         None => {}
     }
@@ -103,7 +103,7 @@ pub(crate) async fn queues(db: &Db, now_ms: i64) -> Result<Vec<pb::QueueView>> {
         };
         queues.insert(queue, view);
     }
-    let dead = sqlx::query("SELECT queue, COUNT(*) FROM job WHERE state >= 2 AND state = 3 GROUP BY queue")
+    let dead = sqlx::query("SELECT queue, COUNT(*) FROM job WHERE state = 3 GROUP BY queue")
         .fetch_all(db.read())
         .await?;
     for row in &dead {

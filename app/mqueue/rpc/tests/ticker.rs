@@ -60,11 +60,7 @@ async fn every_tick_is_one_job_however_many_replicas_tick_and_a_late_start_does_
     let watch = async {
         assert_eq!(ticks(&broker, 1).await, [tick(NOW_MS)]);
         broker.clock.advance(Duration::from_secs(17));
-        assert_eq!(
-            broker.list("").await.len(),
-            1,
-            "a second before the next tick"
-        );
+        assert_eq!(broker.list("").await.len(), 1, "a second before the next tick");
         broker.clock.advance(Duration::from_secs(1));
         assert_eq!(ticks(&broker, 2).await[1], tick(NOW_MS + 60_000));
         // Ticks nobody was there for are not made up for.

@@ -197,7 +197,10 @@ async fn a_job_longer_than_its_lease_runs_once() {
     broker.enqueue(vec![job("order.long")]).await;
 
     let jobs = until(&broker, "done", all("done")).await;
-    assert_eq!((jobs[0].job.as_ref().unwrap().token, runs.load(Ordering::SeqCst)), (1, 1));
+    assert_eq!(
+        (jobs[0].job.as_ref().unwrap().token, runs.load(Ordering::SeqCst)),
+        (1, 1)
+    );
     for worker in workers {
         worker.stop().await;
     }

@@ -66,11 +66,7 @@ pub fn table(orders: &OrderClient<Channel>) -> Vec<Binding> {
     ]
 }
 
-async fn advance(
-    mut orders: OrderClient<Channel>,
-    sn: &OrderSn,
-    delivery: &Delivery,
-) -> Result<(), Failure> {
+async fn advance(mut orders: OrderClient<Channel>, sn: &OrderSn, delivery: &Delivery) -> Result<(), Failure> {
     let request = pb::AdvanceRequest {
         sn: sn.to_string(),
         token: delivery.token,

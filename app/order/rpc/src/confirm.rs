@@ -1,6 +1,6 @@
 //! Confirms an order by a captured payment: while it waits for one, or late, on nights taken again.
 
-use homestay_error::Result;
+use homestay_error::{Code, Result};
 use homestay_proto::travel as tr;
 use homestay_types::date_of_number;
 
@@ -84,10 +84,10 @@ impl OrderService {
             .await;
         let unit = match hold {
             Ok(hold) => hold.unit,
-            Err(refused) if !refused.code().is_transient() => {
-                return self.give_back(order, payment, refused.code().message()).await;
-            }
-            Err(unknown) => return Err(unknown),
+            Err(error) => match refusal(error.code()) {
+                Some(why) => return self.give_back(order, payment, why).await,
+                None => return Err(error),
+            },
         };
         match self.confirm_late(order, payment, hold_key, unit, attempt).await? {
             Late::Confirmed => crate::count("paid"),
@@ -133,6 +133,19 @@ impl OrderService {
                 })
             })
             .await
+    }
+}
+
+/// Why the nights cannot be taken again; `None` if travel did not say, or not to us.
+fn refusal(code: Code) -> Option<&'static str> {
+    match code {
+        Code::IdempotencyKeyExpired | Code::HoldExpired => Some(refund::NIGHTS_GONE),
+        Code::DatesTaken | Code::DatesClosed | Code::MealsSoldOut | Code::OffSale | Code::HouseNotFound => {
+            Some(code.message())
+        }
+        Code::Unauthenticated | Code::Forbidden => None,
+        code if code.is_transient() => None,
+        _ => Some("the nights could not be taken again"),
     }
 }
 

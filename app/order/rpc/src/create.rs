@@ -49,19 +49,19 @@ impl NewOrder {
         if r.guests < 1 {
             return Err(Error::invalid("guests", "must be at least 1"));
         }
-        let by_date = !r.check_in.is_empty() || !r.check_out.is_empty();
+        let by_date = !r.check_in.is_empty() || !r.check_out.is_empty() || (r.start_s == 0 && r.end_s == 0);
         if by_date {
             let check_in = parse_date(&r.check_in).map_err(|e| Error::invalid("checkIn", e))?;
             let check_out = parse_date(&r.check_out).map_err(|e| Error::invalid("checkOut", e))?;
             Stay::new(check_in, check_out).map_err(|e| Error::invalid("checkOut", e))?;
         } else {
-            for (field, seconds) in [("checkIn", r.start_s), ("checkOut", r.end_s)] {
+            for (field, seconds) in [("liveStartTime", r.start_s), ("liveEndTime", r.end_s)] {
                 if !(0..END_OF_TIME_S).contains(&seconds) {
                     return Err(Error::invalid(field, "is not a time between 1970 and 2200"));
                 }
             }
             if r.end_s <= r.start_s {
-                return Err(Error::invalid("checkOut", StayError::Reversed));
+                return Err(Error::invalid("liveEndTime", StayError::Reversed));
             }
         }
         if r.remark.chars().count() > REMARK {
@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn what_needs_no_house_is_checked_and_the_field_is_named() {
         type Edit = fn(&mut pb::CreateRequest);
-        let cases: [(Edit, Option<&str>); 20] = [
+        let cases: [(Edit, Option<&str>); 22] = [
             (|_| {}, None),
             (|r| r.house_id = 0, Some("homestayId")),
             (|r| r.guests = 0, Some("guests")),
@@ -306,7 +306,18 @@ mod tests {
                     (r.check_in, r.check_out) = (String::new(), String::new());
                     (r.start_s, r.end_s) = (1_796_000_000, 1_796_000_000);
                 },
-                Some("checkOut"),
+                Some("liveEndTime"),
+            ),
+            (
+                |r| {
+                    (r.check_in, r.check_out) = (String::new(), String::new());
+                    (r.start_s, r.end_s) = (-5, 1_796_000_000);
+                },
+                Some("liveStartTime"),
+            ),
+            (
+                |r| (r.check_in, r.check_out) = (String::new(), String::new()),
+                Some("checkIn"),
             ),
         ];
         for (n, (edit, field)) in cases.into_iter().enumerate() {

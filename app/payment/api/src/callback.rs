@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use homestay_proto::payment as pb;
 use homestay_rpc::{Actor, request_for};
 
-use crate::ApiState;
+use crate::Api;
 
 /// Longest callback that is read.
 pub(crate) const LIMIT_BYTES: usize = 64 << 10;
@@ -17,7 +17,7 @@ const FAIL: &str = "FAIL";
 
 /// Hands a callback to payment-rpc. An answer that is not 2xx makes the provider deliver it again.
 pub(crate) async fn hand_on(
-    state: ApiState,
+    api: Api,
     provider: &str,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -35,7 +35,7 @@ pub(crate) async fn hand_on(
         headers,
         body: body.to_vec(),
     };
-    let reply = match state
+    let reply = match api
         .payment
         .clone()
         .callback(request_for(&Actor::Anonymous, request))

@@ -15,11 +15,11 @@ pub use sandbox::sandbox;
 
 /// What the handlers need. Its channel should call as nobody: handlers say for whom they call.
 #[derive(Debug, Clone)]
-pub struct ApiState {
+pub struct Api {
     payment: PaymentClient<Channel>,
 }
 
-impl ApiState {
+impl Api {
     /// Over a channel to payment-rpc.
     #[must_use]
     pub fn new(payment: Channel) -> Self {

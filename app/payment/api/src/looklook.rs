@@ -12,17 +12,17 @@ use homestay_proto::payment as pb;
 use homestay_rpc::request_for;
 use serde::{Deserialize, Serialize};
 
-use crate::ApiState;
+use crate::Api;
 use crate::callback::{LIMIT_BYTES, hand_on};
 
 /// The routes of the face.
-pub fn looklook(state: ApiState) -> Router {
+pub fn looklook(api: Api) -> Router {
     let callback =
         post(wx_pay_callback).layer::<_, std::convert::Infallible>(DefaultBodyLimit::max(LIMIT_BYTES));
     Router::new()
         .route("/payment/v1/thirdPayment/thirdPaymentWxPay", post(wx_pay))
         .route("/payment/v1/thirdPayment/thirdPaymentWxPayCallback", callback)
-        .with_state(state)
+        .with_state(api)
 }
 
 #[derive(Debug, Deserialize)]
@@ -53,7 +53,7 @@ struct WxPayView {
 }
 
 async fn wx_pay(
-    State(state): State<ApiState>,
+    State(api): State<Api>,
     user: AuthUser,
     Json(body): Json<WxPay>,
 ) -> ApiResult<Envelope<WxPayView>> {
@@ -61,7 +61,7 @@ async fn wx_pay(
         order_sn: body.order_sn,
         service_type: body.service_type,
     };
-    let payment = state
+    let payment = api
         .payment
         .clone()
         .create(request_for(&user.actor(), request))
@@ -81,9 +81,9 @@ async fn wx_pay(
 }
 
 async fn wx_pay_callback(
-    State(state): State<ApiState>,
+    State(api): State<Api>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    hand_on(state, "wechat", &headers, body).await
+    hand_on(api, "wechat", &headers, body).await
 }

@@ -11,15 +11,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::ApiState;
+use crate::Api;
 use crate::looklook::homestay_order;
 
 /// The routes of the face.
-pub fn rest(state: ApiState) -> OpenApiRouter {
+pub fn rest(api: Api) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(create_payment))
         .routes(routes!(get_payment))
-        .with_state(state)
+        .with_state(api)
 }
 
 /// What is to be paid.
@@ -100,10 +100,10 @@ impl From<pb::PaymentView> for PaymentJson {
         (status = 409, description = "The order does not wait for payment", body = Problem),
         (status = 503, description = "The provider does not answer", body = Problem),
     ),
-    security(("token" = []))
+    security(("bearer" = []))
 )]
 async fn create_payment(
-    State(state): State<ApiState>,
+    State(api): State<Api>,
     user: AuthUser,
     _key: IdempotencyKey,
     Json(body): Json<NewPayment>,
@@ -112,7 +112,7 @@ async fn create_payment(
         order_sn: body.order_sn,
         service_type: homestay_order(),
     };
-    let payment = state
+    let payment = api
         .payment
         .clone()
         .create(request_for(&user.actor(), request))
@@ -133,14 +133,14 @@ async fn create_payment(
         (status = 401, description = "No good token", body = Problem),
         (status = 404, description = "No such payment of the caller", body = Problem),
     ),
-    security(("token" = []))
+    security(("bearer" = []))
 )]
 async fn get_payment(
-    State(state): State<ApiState>,
+    State(api): State<Api>,
     user: AuthUser,
     Path(sn): Path<String>,
 ) -> ApiResult<Json<PaymentJson>> {
     let request = request_for(&user.actor(), pb::GetRequest { sn });
-    let payment = state.payment.clone().get(request).await?.into_inner();
+    let payment = api.payment.clone().get(request).await?.into_inner();
     Ok(Json(payment.into()))
 }

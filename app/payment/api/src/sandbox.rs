@@ -14,13 +14,13 @@ use homestay_rpc::{Actor, request_for};
 use serde::Deserialize;
 
 use crate::callback::{LIMIT_BYTES, hand_on};
-use crate::{ApiState, page};
+use crate::{Api, page};
 
 /// Longest form of the pay page, bytes.
 const FORM_BYTES: usize = 1 << 10;
 
 /// The sandbox's routes; only for a program that has a sandbox.
-pub fn sandbox(state: ApiState) -> Router {
+pub fn sandbox(api: Api) -> Router {
     let callback = post(callback).layer::<_, std::convert::Infallible>(DefaultBodyLimit::max(LIMIT_BYTES));
     let pay = get(show)
         .post(act)
@@ -29,12 +29,12 @@ pub fn sandbox(state: ApiState) -> Router {
         .route("/sandbox/pay/{token}", pay)
         .route(page::STYLE_PATH, get(style))
         .route("/payment/v1/thirdPayment/sandboxCallback", callback)
-        .with_state(state)
+        .with_state(api)
 }
 
-async fn show(State(state): State<ApiState>, Path(token): Path<String>) -> ApiResult<Response> {
+async fn show(State(api): State<Api>, Path(token): Path<String>) -> ApiResult<Response> {
     let request = request_for(&Actor::Anonymous, pb::SandboxPageRequest { token });
-    let charge = state.payment.clone().sandbox_page(request).await?.into_inner();
+    let charge = api.payment.clone().sandbox_page(request).await?.into_inner();
     Ok(respond(&charge))
 }
 
@@ -44,7 +44,7 @@ struct Button {
 }
 
 async fn act(
-    State(state): State<ApiState>,
+    State(api): State<Api>,
     Path(token): Path<String>,
     form: Result<Form<Button>, FormRejection>,
 ) -> ApiResult<Response> {
@@ -56,7 +56,7 @@ async fn act(
         }
     })?;
     let request = request_for(&Actor::Anonymous, pb::SandboxActRequest { token, action });
-    let charge = state.payment.clone().sandbox_act(request).await?.into_inner();
+    let charge = api.payment.clone().sandbox_act(request).await?.into_inner();
     Ok(respond(&charge))
 }
 
@@ -93,9 +93,9 @@ async fn style() -> Response {
 }
 
 async fn callback(
-    State(state): State<ApiState>,
+    State(api): State<Api>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    hand_on(state, "sandbox", &headers, body).await
+    hand_on(api, "sandbox", &headers, body).await
 }

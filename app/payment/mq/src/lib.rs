@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use homestay_bus::{Binding, Source};
-use homestay_error::Error;
 use homestay_jobs::{Delivery, Failure};
 use homestay_proto::common::Empty;
 use homestay_proto::payment as pb;
@@ -72,22 +71,8 @@ async fn sandbox(mut payment: PaymentClient<Channel>, delivery: Delivery) -> Res
         what,
         event_id,
     };
-    match payment.sandbox_deliver(request).await {
-        Ok(_) => Ok(()),
-        Err(status) => Err(later(status.into())),
-    }
-}
-
-/// Late money says itself when it wants to be looked at again; everything else follows the broker's backoff.
-fn later(error: Error) -> Failure {
-    let after = error
-        .detail()
-        .and_then(|details| details.get("retryAfterMs")?.as_u64())
-        .map(Duration::from_millis);
-    match after {
-        Some(after) if error.code().is_transient() => Failure::RetryAfter(error, after),
-        _ => error.into(),
-    }
+    payment.sandbox_deliver(request).await?;
+    Ok(())
 }
 
 async fn sweep(mut payment: PaymentClient<Channel>) -> Result<(), Failure> {

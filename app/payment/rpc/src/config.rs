@@ -10,6 +10,7 @@ pub struct Config {
     /// Who new payments go to: "sandbox".
     pub provider: String,
     /// Address under which guests reach the system, such as `https://homestay.example`; pay links begin with it.
+    /// Empty: where this process listens, which the wiring fills in.
     pub public_base_url: String,
     /// Address under which the sandbox reaches the system with its callbacks. Absent: `public_base_url`.
     pub callback_base_url: Option<String>,
@@ -22,7 +23,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             provider: "sandbox".to_owned(),
-            public_base_url: "http://127.0.0.1:8888".to_owned(),
+            public_base_url: String::new(),
             callback_base_url: None,
             callback_timeout: Duration::from_millis(1500),
         }
@@ -33,14 +34,14 @@ impl Config {
     /// Checks what the types cannot.
     ///
     /// # Errors
-    /// [`homestay_error::Code::InvalidArgument`] naming the key.
-    pub fn check(&self) -> Result<()> {
+    /// [`homestay_error::Code::InvalidArgument`] naming the key within `payment`.
+    pub fn validate(&self) -> Result<()> {
         if self.provider != crate::sandbox::NAME {
-            return Err(Error::invalid("payment.provider", "must be \"sandbox\""));
+            return Err(Error::invalid("provider", "must be \"sandbox\""));
         }
         let urls = [
-            ("payment.public_base_url", Some(&self.public_base_url)),
-            ("payment.callback_base_url", self.callback_base_url.as_ref()),
+            ("public_base_url", Some(&self.public_base_url)),
+            ("callback_base_url", self.callback_base_url.as_ref()),
         ];
         for (key, url) in urls {
             let Some(url) = url else { continue };
@@ -55,7 +56,7 @@ impl Config {
             }
         }
         if self.callback_timeout.is_zero() {
-            return Err(Error::invalid("payment.callback_timeout", "must be more than 0"));
+            return Err(Error::invalid("callback_timeout", "must be more than 0"));
         }
         Ok(())
     }
@@ -67,20 +68,17 @@ mod tests {
 
     #[test]
     fn a_wrong_setting_is_named() {
-        assert!(Config::default().check().is_ok());
+        assert!(Config::default().validate().is_ok());
         let table = [
-            (r#"{"provider":"paypal"}"#, "payment.provider"),
-            (
-                r#"{"public_base_url":"homestay.example"}"#,
-                "payment.public_base_url",
-            ),
-            (r#"{"public_base_url":"http://"}"#, "payment.public_base_url"),
-            (r#"{"callback_base_url":""}"#, "payment.callback_base_url"),
-            (r#"{"callback_timeout":"0s"}"#, "payment.callback_timeout"),
+            (r#"{"provider":"paypal"}"#, "provider"),
+            (r#"{"public_base_url":"homestay.example"}"#, "public_base_url"),
+            (r#"{"public_base_url":"http://"}"#, "public_base_url"),
+            (r#"{"public_base_url":"http://a","callback_base_url":""}"#, "callback_base_url"),
+            (r#"{"public_base_url":"http://a","callback_timeout":"0s"}"#, "callback_timeout"),
         ];
         for (text, key) in table {
             let config: Config = serde_json::from_str(text).unwrap();
-            assert_eq!(config.check().unwrap_err().field_name(), Some(key), "{text}");
+            assert_eq!(config.validate().unwrap_err().field_name(), Some(key), "{text}");
         }
         assert!(serde_json::from_str::<Config>(r#"{"secret":"x"}"#).is_err());
     }

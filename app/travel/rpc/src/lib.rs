@@ -31,8 +31,7 @@ pub use house::{Day, House};
 
 /// Schema of the domain, for `homestay_db`.
 pub const MIGRATIONS: homestay_db::Migrations = &[
-    (1, "outbox", homestay_outbox::SCHEMA),
-    (2, "travel", include_str!("../migrations/2_travel.sql")),
+    (1, "travel", include_str!("../migrations/1_travel.sql")),
 ];
 
 /// Who may call what: everybody reads, only our own processes take and give back.

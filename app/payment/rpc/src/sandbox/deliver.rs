@@ -16,16 +16,22 @@ const LOOK_AGAIN_MS: (i64, i64) = (300, 5_000);
 
 /// Writes the job that follows from the state a charge has just entered: a callback, or the wait for late money.
 pub(super) async fn announce(tx: &mut Tx, ids: &Ids, charge: &Charge) -> Result<()> {
-    let (what, event_id) = match charge.state {
-        ChargeState::Late => ("capture_late", String::new()),
-        _ => ("callback", event_id(charge)),
-    };
-    let payload = json!({ "token": charge.token, "what": what, "event_id": event_id });
-    let job = NewJob::new(job::PAYMENT_SANDBOX, &payload).unique(format!(
-        "sandbox:{}:{}",
-        charge.state.as_str(),
-        charge.payment_sn
-    ));
+    if charge.state == ChargeState::Late {
+        return look_at_order(tx, ids, charge, 0, 0).await;
+    }
+    let event_id = event_id(charge);
+    let payload = json!({ "token": charge.token, "what": "callback", "event_id": event_id });
+    let job = NewJob::new(job::PAYMENT_SANDBOX, &payload).unique(format!("sandbox:{event_id}"));
+    homestay_outbox::push(tx, ids, vec![Entry::job(job)]).await
+}
+
+/// Writes the job that takes look number `look` at the order of a late charge. A chain of jobs, each once: the wait may be
+/// as long as a booking's, and a job that failed so often would be a dead letter long before.
+async fn look_at_order(tx: &mut Tx, ids: &Ids, charge: &Charge, look: u32, due_at_ms: i64) -> Result<()> {
+    let payload = json!({ "token": charge.token, "what": "capture_late", "event_id": look.to_string() });
+    let job = NewJob::new(job::PAYMENT_SANDBOX, &payload)
+        .due_at_ms(due_at_ms)
+        .unique(format!("sandbox:late-{}-{look}", charge.payment_sn));
     homestay_outbox::push(tx, ids, vec![Entry::job(job)]).await
 }
 
@@ -35,23 +41,28 @@ fn event_id(charge: &Charge) -> String {
 }
 
 impl Sandbox {
-    /// Does what a job of the sandbox says: `callback` or `capture_late`. Repeating it changes nothing.
+    /// Does what a job of the sandbox says: `callback` delivers the event, `capture_late` looks whether the order has closed
+    /// (`event_id` counts the looks). Repeating it changes nothing.
     ///
     /// # Errors
-    /// [`Code::Unavailable`] if the callback is not accepted, or (with `retryAfterMs` in the details) as long as the order
-    /// of a late capture is still waiting for payment.
+    /// [`Code::Unavailable`] if the callback is not accepted; those of order-rpc.
     pub(crate) async fn deliver(&self, token: &str, what: &str, event_id: &str) -> Result<()> {
         let charge = charge::by_token(self.db.read(), token)
             .await?
             .ok_or_else(|| Error::new(Code::NotFound))?;
         match what {
             "callback" => self.call_back(&charge, event_id).await,
-            "capture_late" => self.capture_late(&charge).await,
+            "capture_late" => {
+                let look = event_id
+                    .parse()
+                    .map_err(|_| Error::invalid("event_id", "must be a number"))?;
+                self.capture_late(&charge, look).await
+            }
             _ => Err(Error::invalid("what", "must be callback or capture_late")),
         }
     }
 
-    async fn capture_late(&self, charge: &Charge) -> Result<()> {
+    async fn capture_late(&self, charge: &Charge, look: u32) -> Result<()> {
         if charge.state != ChargeState::Late {
             return Ok(());
         }
@@ -59,25 +70,25 @@ impl Sandbox {
             sn: charge.order_sn.clone(),
         };
         let order = self.order.clone().get(request).await?.into_inner();
-        if order.state == AWAITING_PAYMENT {
-            let left_ms = charge.expires_at_ms - self.clock.now_ms();
-            let again_ms = (left_ms / 10).clamp(LOOK_AGAIN_MS.0, LOOK_AGAIN_MS.1);
-            return Err(
-                Error::with(Code::Unavailable, "the order still waits for payment")
-                    .details(json!({ "retryAfterMs": again_ms })),
-            );
-        }
-        let (ids, now_ms, token) = (self.ids.clone(), self.clock.now_ms(), charge.token.clone());
+        let waits = order.state == AWAITING_PAYMENT;
+        let (ids, now_ms, charge) = (self.ids.clone(), self.clock.now_ms(), charge.clone());
         self.db
             .write(move |tx| {
                 Box::pin(async move {
-                    if !charge::capture_late(tx, &token, now_ms).await? {
+                    if waits {
+                        let left_ms = charge.expires_at_ms - now_ms;
+                        let again_ms = (left_ms / 10).clamp(LOOK_AGAIN_MS.0, LOOK_AGAIN_MS.1);
+                        let next = look.saturating_add(1);
+                        return look_at_order(tx, &ids, &charge, next, now_ms + again_ms).await;
+                    }
+                    if !charge::capture_late(tx, &charge.token, now_ms).await? {
                         return Ok(());
                     }
-                    match charge::by_token(&mut **tx, &token).await? {
-                        Some(charge) => announce(tx, &ids, &charge).await,
-                        None => Err(Error::internal("a charge is gone")),
-                    }
+                    let captured = Charge {
+                        state: ChargeState::Captured,
+                        ..charge
+                    };
+                    announce(tx, &ids, &captured).await
                 })
             })
             .await

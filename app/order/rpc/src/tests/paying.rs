@@ -1,0 +1,141 @@
+use super::*;
+
+async fn told(world: &World, sn: &str, recipient: &str) -> Result<(), Error> {
+    let request = pb::MarkToldRequest {
+        sn: sn.to_owned(),
+        recipient: recipient.to_owned(),
+    };
+    world.as_service().mark_told(request).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_captured_payment_confirms_the_order_and_issues_the_code() {
+    let world = World::new().await;
+    let order = world.booked().await;
+    assert_eq!(world.advance(&order.sn).await.unwrap(), "awaiting_payment");
+    let payment = world.payment.has(&order.sn, "captured", TOTAL);
+
+    assert_eq!(world.advance(&order.sn).await.unwrap(), "confirmed");
+
+    let paid = world.order(&order.sn).await;
+    assert_eq!(
+        (paid.trade_state, paid.payment_sn.as_str()),
+        (1, payment.as_str())
+    );
+    assert_eq!(
+        (paid.pay_type.as_str(), paid.paid_at_ms),
+        ("SANDBOX", homestay_testkit::NOW_MS + 1_000)
+    );
+    assert_eq!(paid.trade_code.len(), 8);
+    assert_eq!(
+        steps(&paid),
+        [
+            "Scheduling =",
+            "Pre-Processing =",
+            "Processing =",
+            "Post-Processing -"
+        ]
+    );
+    let sn = &order.sn;
+    assert_eq!(
+        world.outbox().await[2..],
+        [
+            "event paid".to_owned(),
+            format!("job mqueue.notify_order_paid notify.paid:{sn}:guest"),
+            format!("job mqueue.notify_order_paid notify.paid:{sn}:host"),
+        ]
+    );
+    assert!(world.payment.state().refunds.is_empty());
+    assert_eq!(code(world.cancel(GUEST, sn).await), Code::OrderState);
+}
+
+#[tokio::test]
+async fn a_second_captured_payment_is_refunded_and_the_first_stays() {
+    let world = World::new().await;
+    let order = world.booked().await;
+    let first = world.payment.has(&order.sn, "captured", TOTAL);
+    let second = world.payment.has(&order.sn, "captured", TOTAL);
+    world.advance(&order.sn).await.unwrap();
+    let third = world.payment.has(&order.sn, "captured", TOTAL);
+    world.advance(&order.sn).await.unwrap();
+
+    assert_eq!(world.order(&order.sn).await.payment_sn, first);
+    let duplicate = |sn: String| (sn, "duplicate".to_owned());
+    assert_eq!(
+        world.payment.state().refunds,
+        [duplicate(second), duplicate(third)]
+    );
+    assert_eq!(world.payment.of(&first), "captured");
+}
+
+#[tokio::test]
+async fn money_that_is_not_the_price_confirms_nothing_and_goes_back() {
+    let world = World::new().await;
+    let order = world.booked().await;
+    let wrong = world.payment.has(&order.sn, "captured", TOTAL - 1);
+    let foreign = world.payment.has(&order.sn, "captured", TOTAL);
+    world.payment.state().payments[1].currency = "USD".into();
+
+    assert_eq!(world.advance(&order.sn).await.unwrap(), "awaiting_payment");
+
+    let refunded: Vec<String> = world
+        .payment
+        .state()
+        .refunds
+        .iter()
+        .map(|r| r.0.clone())
+        .collect();
+    assert_eq!(refunded, [wrong, foreign]);
+    // It can still be paid.
+    world.payment.has(&order.sn, "captured", TOTAL);
+    assert_eq!(world.advance(&order.sn).await.unwrap(), "confirmed");
+}
+
+#[tokio::test]
+async fn an_event_that_comes_while_payment_rpc_is_down_is_to_be_repeated() {
+    let world = World::new().await;
+    let order = world.booked().await;
+    world.payment.has(&order.sn, "captured", TOTAL);
+    world.payment.state().down = true;
+    assert_eq!(code(world.advance(&order.sn).await), Code::Unavailable);
+    world.payment.state().down = false;
+    assert_eq!(world.advance(&order.sn).await.unwrap(), "confirmed");
+}
+
+#[tokio::test]
+async fn two_runs_at_once_confirm_once() {
+    let world = World::new().await;
+    let order = world.booked().await;
+    world.payment.has(&order.sn, "captured", TOTAL);
+    let runs = (0..8).map(|_| world.advance(&order.sn));
+    for state in futures::future::join_all(runs).await {
+        assert_eq!(state.unwrap(), "confirmed");
+    }
+    assert_eq!(world.outbox().await.len(), 5);
+    assert_eq!(world.order(&order.sn).await.steps.len(), 4);
+}
+
+#[tokio::test]
+async fn an_order_is_complete_once_guest_and_host_are_told() {
+    let world = World::new().await;
+    let order = world.booked().await;
+    assert_eq!(code(told(&world, &order.sn, "guest").await), Code::OrderState);
+    world.payment.has(&order.sn, "captured", TOTAL);
+    world.advance(&order.sn).await.unwrap();
+
+    told(&world, &order.sn, "guest").await.unwrap();
+    told(&world, &order.sn, "guest").await.unwrap();
+    assert_eq!(steps(&world.order(&order.sn).await)[3..], ["Post-Processing -"]);
+    world.clock.advance(Duration::from_secs(5));
+    told(&world, &order.sn, "host").await.unwrap();
+    let done = world.order(&order.sn).await;
+    assert_eq!(steps(&done)[3..], ["Post-Processing =", "Completed ="]);
+    assert_eq!(done.steps[4].started_at_ms, done.steps[3].ended_at_ms);
+    world.clock.advance(Duration::from_secs(5));
+    told(&world, &order.sn, "host").await.unwrap();
+    assert_eq!(world.order(&order.sn).await, done);
+
+    assert_eq!(code(told(&world, &order.sn, "cook").await), Code::InvalidArgument);
+    assert_eq!(code(told(&world, "HSO1", "host").await), Code::OrderNotFound);
+}
