@@ -174,3 +174,6 @@ pub(crate) fn unfinished(order: &Order, money: &Money) -> bool {
     money.trouble.is_some()
         && (money.payments.is_none() || matches!(order.state, State::AwaitingPayment | State::Cancelled(_)))
 }
+
+#[cfg(test)]
+mod tests;
