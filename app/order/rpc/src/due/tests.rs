@@ -216,6 +216,25 @@ fn a_pending_refund_ends_when_all_the_money_is_back() {
 }
 
 #[test]
+fn only_a_confirmed_order_is_reversed_and_only_by_its_own_refund() {
+    let own = payment("own", PaymentState::Refunded, 100, 1);
+    for state in [Confirmed, Used, Expired] {
+        let order = order(state);
+        let (back, other) = (
+            known(vec![own.clone()]),
+            known(vec![payment("x", PaymentState::Refunded, 100, 1)]),
+        );
+        let want = if state == Confirmed {
+            Next::Reverse(&own)
+        } else {
+            Next::Nothing
+        };
+        assert_eq!(next(&order, Some(&back), at(0)), want, "{state:?}");
+        assert_eq!(next(&order, Some(&other), at(0)), Next::Nothing, "{state:?}");
+    }
+}
+
+#[test]
 fn refunds_are_owed_for_all_captured_money_but_the_orders_own() {
     let money = known(vec![
         captured("own"),
