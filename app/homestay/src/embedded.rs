@@ -161,14 +161,13 @@ impl System {
         if payment_config.public_base_url.is_empty() {
             base_url.clone_into(&mut payment_config.public_base_url);
         }
-        payment_config.validate().map_err(|error| error.to_string())?;
         let sandbox = Sandbox::for_demonstration(
             payment.clone(),
             ids.clone(),
             clock.clone(),
             OrderClient::new(link(&slots.order, "payment-rpc")),
             &payment_config,
-            &homestay_config::Secret::new(secrets.sandbox.clone()),
+            &secrets.sandbox,
         );
         let payments = payment_rpc::PaymentService::new(
             payment.clone(),

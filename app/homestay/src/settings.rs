@@ -95,6 +95,7 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
     }
     of("auth", settings.auth.validate())?;
     of("travel", settings.travel.validate())?;
+    of("payment", settings.payment.validate())?;
     of(
         "notify",
         mqueue_mq::notifiers(&settings.notify, homestay_clock::Clock::system()).map(drop),
