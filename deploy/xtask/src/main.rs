@@ -1,45 +1,56 @@
-//! `cargo xtask`: the project's tasks. Standard library only, so that building it changes no features of the program.
+//! `cargo xtask`: the tasks of this repository. Standard library only, so that building it builds nothing else and changes no
+//! features of what it builds.
 
 mod test;
 
+use std::path::Path;
 use std::process::ExitCode;
 
-/// A task: name, arguments, what it does, and the function that does it.
-type Task = (
-    &'static str,
-    &'static str,
-    &'static str,
-    fn(&[String]) -> Result<(), String>,
-);
+/// A task: what it is called, what it does, and how. A failure is one line for the person who ran it.
+struct Task {
+    name: &'static str,
+    arguments: &'static str,
+    help: &'static str,
+    run: fn(&[String]) -> Result<(), String>,
+}
 
-const TASKS: [Task; 1] = [(
-    "test",
-    "[--embedded]",
-    "format, lints, documentation and every test; ends with the counts",
-    test::run,
-)];
+/// All tasks, in the order in which they are listed.
+const TASKS: &[Task] = &[Task {
+    name: "test",
+    arguments: "[--embedded]",
+    help: "format, clippy and rustdoc checks, then all tests; ends with times and counts",
+    run: test::run,
+}];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let task = arguments
-        .first()
-        .and_then(|name| TASKS.iter().find(|task| task.0 == name));
-    let Some((_, _, _, run)) = task else {
-        eprintln!("cargo xtask TASK, where TASK is one of\n");
-        for (name, usage, help, _) in TASKS {
-            eprintln!("  {:<24}{help}", format!("{name} {usage}"));
-        }
-        return if arguments.is_empty() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        };
+    let Some((name, rest)) = arguments.split_first() else {
+        print!("{}", list());
+        return ExitCode::SUCCESS;
     };
-    match run(&arguments[1..]) {
+    let Some(task) = TASKS.iter().find(|task| task.name == name) else {
+        eprint!("xtask: there is no task {name:?}\n\n{}", list());
+        return ExitCode::FAILURE;
+    };
+    match (task.run)(rest) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("xtask: {why}");
+        Err(sentence) => {
+            eprintln!("xtask {name}: {sentence}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn list() -> String {
+    let mut text = "cargo xtask TASK\n\n".to_owned();
+    for task in TASKS {
+        let call = format!("{} {}", task.name, task.arguments);
+        text.push_str(&format!("  {call:<24}{}\n", task.help));
+    }
+    text
+}
+
+/// The folder of the workspace.
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }

@@ -1,156 +1,239 @@
-//! `cargo xtask test`: what CI runs.
+//! `cargo xtask test`: what has to hold before a change is merged. CI runs the same.
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// One step: what it is called in the table, and the cargo command.
-type Step = (
-    &'static str,
-    &'static [&'static str],
-    &'static [(&'static str, &'static str)],
-);
+use crate::root;
 
-const STEPS: [Step; 4] = [
-    ("format", &["fmt", "--all", "--check"], &[]),
-    (
-        "lints",
-        &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
-        &[],
-    ),
-    (
-        "documentation",
-        &["doc", "--workspace", "--no-deps"],
-        &[("RUSTDOCFLAGS", "-D warnings")],
-    ),
-    ("tests", &["test", "--workspace", "--no-fail-fast"], &[]),
+/// One command of cargo; its output goes through as it comes.
+struct Step {
+    name: &'static str,
+    arguments: &'static [&'static str],
+    environment: &'static [(&'static str, &'static str)],
+    /// Whether its standard output has results of tests to count.
+    counted: bool,
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        name: "format",
+        arguments: &["fmt", "--all", "--check"],
+        environment: &[],
+        counted: false,
+    },
+    Step {
+        name: "clippy",
+        arguments: &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--keep-going",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        environment: &[],
+        counted: false,
+    },
+    Step {
+        name: "rustdoc",
+        arguments: &["doc", "--workspace", "--no-deps", "--keep-going"],
+        environment: &[("RUSTDOCFLAGS", "-D warnings")],
+        counted: false,
+    },
+    Step {
+        name: "tests",
+        // Without --no-fail-fast the counts would be those up to the first failure.
+        arguments: &["test", "--workspace", "--no-fail-fast"],
+        environment: &[],
+        counted: true,
+    },
 ];
 
-/// Tests by outcome.
+/// What `cargo run` tells this program about itself. Build scripts that watch these variables (ring's does) would run again.
+const OURS: &[&str] = &[
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_PKG_AUTHORS",
+    "CARGO_PKG_DESCRIPTION",
+    "CARGO_PKG_HOMEPAGE",
+    "CARGO_PKG_LICENSE",
+    "CARGO_PKG_LICENSE_FILE",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_README",
+    "CARGO_PKG_REPOSITORY",
+    "CARGO_PKG_RUST_VERSION",
+    "CARGO_PKG_VERSION",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+];
+
+/// Runs every step, also after one has failed, and ends with the times and, on the last line, the counts.
+pub fn run(arguments: &[String]) -> Result<(), String> {
+    for argument in arguments {
+        // The default until there is a second mode to test.
+        if argument != "--embedded" {
+            return Err(format!("unknown argument {argument:?}; known is --embedded"));
+        }
+    }
+    let mut counts = Counts::default();
+    let mut outcomes = Vec::new();
+    for step in STEPS {
+        let start = Instant::now();
+        let good = step.run(&mut counts)?;
+        outcomes.push((step.name, good, start.elapsed()));
+    }
+    print!("{}", report(&outcomes, &counts));
+    // Not one test run means that nothing was shown, whatever cargo says.
+    if outcomes.iter().all(|outcome| outcome.1) && counts.failed == 0 && counts.passed > 0 {
+        return Ok(());
+    }
+    // Not an Err with a sentence: the counts stay the last line.
+    std::io::stdout().flush().ok();
+    std::process::exit(1);
+}
+
+impl Step {
+    /// Whether cargo was content.
+    fn run(&self, counts: &mut Counts) -> Result<bool, String> {
+        println!("\n== {}: cargo {}", self.name, self.arguments.join(" "));
+        let mut command = Command::new("cargo");
+        command
+            .args(self.arguments)
+            .envs(self.environment.iter().copied())
+            .current_dir(root());
+        command.stdin(Stdio::null());
+        for name in OURS {
+            command.env_remove(name);
+        }
+        if self.counted {
+            command.stdout(Stdio::piped());
+        }
+        let mut child = command
+            .spawn()
+            .map_err(|error| format!("cargo does not start: {error}"))?;
+        if let Some(output) = child.stdout.take() {
+            pass_through(BufReader::new(output), std::io::stdout(), counts)
+                .map_err(|error| format!("the output of the tests is lost: {error}"))?;
+        }
+        let status = child.wait().map_err(|error| format!("cargo is lost: {error}"))?;
+        Ok(status.success())
+    }
+}
+
+/// Copies line by line, counting.
+fn pass_through(mut from: impl BufRead, mut to: impl Write, counts: &mut Counts) -> std::io::Result<()> {
+    let mut line = Vec::new();
+    while from.read_until(b'\n', &mut line)? > 0 {
+        to.write_all(&line)?;
+        to.flush()?;
+        counts.take(&String::from_utf8_lossy(&line));
+        line.clear();
+    }
+    Ok(())
+}
+
+/// What the test programs said.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {
     passed: u64,
     failed: u64,
     skipped: u64,
+    /// Names of the tests that failed.
+    names: Vec<String>,
 }
 
 impl Counts {
-    /// Adds what a line of the form `test result: ok. 3 passed; 0 failed; 1 ignored; …` counts.
-    fn read(&mut self, line: &str) {
-        let Some((_, result)) = line.split_once("test result: ") else {
-            return;
-        };
-        let (_, counts) = result.split_once(". ").unwrap_or_default();
-        for part in counts.split(';') {
-            let mut words = part.split_whitespace();
-            let (Some(number), Some(what)) = (words.next(), words.next()) else {
-                continue;
-            };
-            let Ok(number) = number.parse::<u64>() else {
-                continue;
-            };
-            match what {
-                "passed" => self.passed += number,
-                "failed" => self.failed += number,
-                "ignored" => self.skipped += number,
-                _ => {}
+    /// Adds up lines such as `test result: ok. 7 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.03s`.
+    fn take(&mut self, line: &str) {
+        let line = line.trim_end();
+        if let Some(results) = line.strip_prefix("test result: ") {
+            for part in results.split(['.', ';']) {
+                let mut words = part.split_whitespace();
+                let (Some(Ok(number)), Some(what)) = (words.next().map(str::parse::<u64>), words.next())
+                else {
+                    continue;
+                };
+                match what {
+                    "passed" => self.passed += number,
+                    "failed" => self.failed += number,
+                    "ignored" => self.skipped += number,
+                    _ => {}
+                }
             }
+        } else if let Some(name) = line
+            .strip_prefix("test ")
+            .and_then(|rest| rest.strip_suffix(" ... FAILED"))
+        {
+            self.names.push(name.to_owned());
         }
     }
 }
 
-/// Runs all steps, also after one has failed, and ends with the time table and the counts.
-pub fn run(arguments: &[String]) -> Result<(), String> {
-    // All there is runs in the embedded mode so far, so the option changes nothing yet.
-    if let Some(unknown) = arguments.iter().find(|argument| *argument != "--embedded") {
-        return Err(format!("test takes no {unknown:?}, only --embedded"));
+fn report(outcomes: &[(&str, bool, Duration)], counts: &Counts) -> String {
+    let mut text = String::from("\n");
+    for name in &counts.names {
+        text.push_str(&format!("failed: {name}\n"));
     }
-    let mut counts = Counts::default();
-    let mut table = Vec::new();
-    for (name, command, environment) in STEPS {
-        println!("== {name}: cargo {}", command.join(" "));
-        let began = Instant::now();
-        let ok = cargo(command, environment, &mut counts)?;
-        table.push((name, began.elapsed(), ok));
+    text.push_str(&format!("{:<10}{:<8}{:>9}\n", "step", "result", "time"));
+    for (name, good, time) in outcomes {
+        let result = if *good { "ok" } else { "FAILED" };
+        text.push_str(&format!("{name:<10}{result:<8}{:>7.1} s\n", time.as_secs_f64()));
     }
-    println!();
-    for (name, took, ok) in &table {
-        println!(
-            "{name:<16}{:>8}  {}",
-            seconds(*took),
-            if *ok { "ok" } else { "FAILED" }
-        );
+    let all: Duration = outcomes.iter().map(|outcome| outcome.2).sum();
+    text.push_str(&format!("{:<18}{:>7.1} s\n\n", "all", all.as_secs_f64()));
+    text.push_str(&format!("{} passed, {} failed", counts.passed, counts.failed));
+    if counts.skipped > 0 {
+        text.push_str(&format!(", {} skipped", counts.skipped));
     }
-    let total = table.iter().map(|(_, took, _)| *took).sum();
-    println!("{:<16}{:>8}", "in all", seconds(total));
-    let skipped = if counts.skipped == 0 {
-        String::new()
-    } else {
-        format!(", {} skipped", counts.skipped)
-    };
-    println!("{} passed, {} failed{skipped}", counts.passed, counts.failed);
-    let failed: Vec<&str> = table
-        .iter()
-        .filter(|(_, _, ok)| !ok)
-        .map(|(name, _, _)| *name)
-        .collect();
-    if failed.is_empty() && counts.passed > 0 {
-        Ok(())
-    } else {
-        Err(format!("failed: {}", failed.join(", ")))
-    }
-}
-
-fn seconds(took: Duration) -> String {
-    format!("{:.1} s", took.as_secs_f64())
-}
-
-/// Runs cargo in the workspace, passing its standard output on line by line; whether it succeeded.
-fn cargo(arguments: &[&str], environment: &[(&str, &str)], counts: &mut Counts) -> Result<bool, String> {
-    let failed = |error: std::io::Error| format!("cargo {}: {error}", arguments.join(" "));
-    let mut child = Command::new(std::env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from))
-        .args(arguments)
-        .envs(environment.iter().copied())
-        .current_dir(root())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
-    if let Some(output) = child.stdout.take() {
-        for line in BufReader::new(output).lines() {
-            let line = line.map_err(failed)?;
-            counts.read(&line);
-            println!("{line}");
-        }
-    }
-    Ok(child.wait().map_err(failed)?.success())
-}
-
-/// The workspace, two folders above this package.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    text.push('\n');
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const OUTPUT: &str = "\
+running 3 tests
+test a_night_is_sold_once ... ok
+test a_late_payment_is_refunded ... FAILED
+test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 4 filtered out; finished in 0.03s
+
+test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.20s
+";
+
     #[test]
-    fn counts_are_read_from_result_lines_only() {
+    fn the_results_of_all_test_programs_are_added_up_and_passed_through() {
         let mut counts = Counts::default();
-        counts.read("running 3 tests");
-        counts.read(
-            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s",
-        );
-        counts.read("test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.1s");
-        assert_eq!(
-            counts,
-            Counts {
-                passed: 14,
-                failed: 3,
-                skipped: 1
-            }
-        );
+        let mut copy = Vec::new();
+
+        pass_through(OUTPUT.as_bytes(), &mut copy, &mut counts).expect("memory");
+
+        assert_eq!(copy, OUTPUT.as_bytes());
+        assert_eq!((counts.passed, counts.failed, counts.skipped), (13, 1, 1));
+        assert_eq!(counts.names, ["a_late_payment_is_refunded"]);
+    }
+
+    #[test]
+    fn the_report_ends_with_the_counts_alone_on_a_line() {
+        let counts = Counts {
+            passed: 13,
+            ..Counts::default()
+        };
+        let outcomes = [
+            ("format", true, Duration::from_millis(900)),
+            ("tests", false, Duration::from_secs(61)),
+        ];
+
+        let text = report(&outcomes, &counts);
+
+        assert!(text.ends_with("\n\n13 passed, 0 failed\n"), "{text}");
+        assert!(text.contains("tests     FAILED     61.0 s"), "{text}");
+        let skipped = Counts { skipped: 2, ..counts };
+        assert!(report(&outcomes, &skipped).ends_with("\n13 passed, 0 failed, 2 skipped\n"));
     }
 }

@@ -20,7 +20,7 @@ const CONCURRENCY: usize = 16;
 /// Consumers in the same process.
 #[derive(Clone)]
 pub struct LocalBus {
-    consumers: Arc<HashMap<&'static str, Vec<Consumer>>>,
+    consumers: Arc<HashMap<&'static str, Vec<Arc<Consumer>>>>,
     jobs: Enqueuer,
 }
 
@@ -43,15 +43,15 @@ impl LocalBus {
     /// A bus to the topic rows of `table`; `jobs` takes what a handler could not do.
     #[must_use]
     pub fn new(table: &[Binding], jobs: Enqueuer) -> Self {
-        let mut consumers: HashMap<&'static str, Vec<Consumer>> = HashMap::new();
+        let mut consumers: HashMap<&'static str, Vec<Arc<Consumer>>> = HashMap::new();
         for row in table {
             if let Source::Topic { topic, group } = row.source {
                 let name = format!("{group}/{topic}");
-                consumers.entry(topic).or_default().push(Consumer {
+                consumers.entry(topic).or_default().push(Arc::new(Consumer {
                     group,
                     name,
                     handler: row.handler.clone(),
-                });
+                }));
             }
         }
         Self {
@@ -61,17 +61,16 @@ impl LocalBus {
     }
 
     pub(crate) async fn publish(&self, messages: Vec<Message>) -> Result<()> {
-        let deliveries = messages.iter().flat_map(|message| {
-            let consumers = self
-                .consumers
-                .get(message.topic.as_str())
-                .map(Vec::as_slice)
-                .unwrap_or_default();
-            consumers.iter().map(move |consumer| consume(consumer, message))
-        });
+        let mut deliveries = Vec::with_capacity(messages.len());
+        for message in messages {
+            let message = Arc::new(message);
+            for consumer in self.consumers.get(message.topic.as_str()).into_iter().flatten() {
+                deliveries.push(consume(consumer.clone(), message.clone()));
+            }
+        }
         let failed: Vec<NewJob> = stream::iter(deliveries)
             .buffer_unordered(CONCURRENCY)
-            .filter_map(|job| async { job })
+            .filter_map(std::future::ready)
             .collect()
             .await;
         if !failed.is_empty() {
@@ -82,7 +81,7 @@ impl LocalBus {
 }
 
 /// Runs the handler; the job that is to do what it could not.
-async fn consume(consumer: &Consumer, message: &Message) -> Option<NewJob> {
+async fn consume(consumer: Arc<Consumer>, message: Arc<Message>) -> Option<NewJob> {
     let context = TraceContext::continued(Some(&message.traceparent));
     let span = tracing::info_span!("event", consumer = %consumer.name, key = %message.key, trace_id = %context.trace_id());
     let began = Instant::now();

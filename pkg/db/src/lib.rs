@@ -5,6 +5,7 @@
 //! closure a transaction. SQLite has one writer connection that groups what is queued into one commit (see `writer`);
 //! Postgres runs each closure in a transaction of its own.
 
+mod builder;
 mod migrate;
 mod writer;
 
@@ -22,6 +23,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions};
 use tokio::sync::{mpsc, watch};
 
+pub use builder::{QueryBuilder, Separated};
 pub use migrate::Migrations;
 
 /// Which database answers. Only statements that exist in two forms ask.

@@ -213,7 +213,7 @@ mod tests {
         let foreign = super::tests::keys(&[("1", "other")])
             .sign(&claims(NOW_S + 60))
             .unwrap();
-        let mangled = format!("{}x", good);
+        let mangled = format!("{good}x");
         #[derive(Serialize)]
         struct NoExp {
             iat: i64,

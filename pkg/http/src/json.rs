@@ -24,7 +24,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let json = is_json(request.headers());
-        let body = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        let body = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| unreadable(&rejection))?;
         if body.is_empty() {
             return parse(b"{}").map(Json);
         }
@@ -51,7 +53,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-fn unreadable(rejection: BytesRejection) -> ApiError {
+fn unreadable(rejection: &BytesRejection) -> ApiError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         Error::new(Code::BodyTooLarge).into()
     } else {
@@ -79,12 +81,23 @@ fn refuse(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
         return Error::invalid("body", "is not JSON").into();
     }
     // serde names both in back ticks; the path of a missing field ends at its parent, that of an unknown one at itself.
-    if let Some(name) = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
-        let field = if path == "." { name.to_owned() } else { format!("{path}.{name}") };
-        return Error::with(Code::InvalidArgument, format!("field {field:?} is not set")).field(field).into();
+    if let Some(name) = text
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.split('`').next())
+    {
+        let field = if path == "." {
+            name.to_owned()
+        } else {
+            format!("{path}.{name}")
+        };
+        return Error::with(Code::InvalidArgument, format!("field {field:?} is not set"))
+            .field(field)
+            .into();
     }
     if text.starts_with("unknown field `") {
-        return Error::with(Code::InvalidArgument, format!("field {path:?} is not known here")).field(path).into();
+        return Error::with(Code::InvalidArgument, format!("field {path:?} is not known here"))
+            .field(path)
+            .into();
     }
     let what = text.split(" at line ").next().unwrap_or(&text).to_owned();
     if path == "." {

@@ -52,7 +52,11 @@ pub(crate) fn shape(mut response: Response, path: &str, compat: bool, request_id
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         Code::TooManyRequests => {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+            let after = error
+                .detail()
+                .and_then(|detail| detail["retryAfterSeconds"].as_u64())
+                .unwrap_or(60);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(after));
         }
         Code::Unauthenticated if face(path) == Face::Rest => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

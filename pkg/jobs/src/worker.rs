@@ -50,6 +50,9 @@ pub struct WorkerConfig {
 const LONGEST_RUN: Duration = Duration::from_secs(5 * 60);
 /// Reports in one call.
 const REPORTS: usize = 256;
+/// While no backlog waits, jobs and results that come within this time travel together: a call and a commit a job would cost
+/// more than the job.
+const LINGER: Duration = Duration::from_millis(4);
 /// Time for the last words to the broker.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -75,7 +78,7 @@ pub async fn work(
     let mut tasks = JoinSet::new();
     let claiming = tasks.spawn(claim(broker.clone(), hand.clone(), jobs, stop.clone()));
     tasks.spawn(keep(broker.clone(), hand.clone()));
-    tasks.spawn(report(broker.clone(), outbox));
+    tasks.spawn(report(broker.clone(), hand.clone(), outbox));
 
     let backend = Mqueue::new(hand, inbox, LeaseLayer::new(reports));
     let runner = Runner::new(config.queue, handlers);
@@ -146,9 +149,14 @@ async fn claim(broker: Broker, hand: Arc<Hand>, jobs: mpsc::UnboundedSender<pb::
             Ok(reply) => {
                 backoff.reset();
                 hand.leases_last(reply.lease_ms);
+                let claimed = reply.jobs.len();
+                hand.backlog(claimed == free);
                 for job in hand.take(reply.jobs) {
                     // The receiver lives as long as the worker.
                     let _ = jobs.send(job);
+                }
+                if (1..free).contains(&claimed) {
+                    stop.run_until_cancelled(tokio::time::sleep(LINGER)).await;
                 }
             }
             Err(error) => {
@@ -198,9 +206,18 @@ async fn keep(broker: Broker, hand: Arc<Hand>) {
 }
 
 /// Hands results to the broker, and tells who waits for that whether they were still wanted.
-async fn report(broker: Broker, mut outbox: mpsc::Receiver<lease::Report>) {
+async fn report(broker: Broker, hand: Arc<Hand>, mut outbox: mpsc::Receiver<lease::Report>) {
     let mut batch = Vec::with_capacity(REPORTS);
-    while outbox.recv_many(&mut batch, REPORTS).await > 0 {
+    while let Some(first) = outbox.recv().await {
+        batch.push(first);
+        if !hand.has_backlog() {
+            tokio::time::sleep(LINGER).await;
+        }
+        while batch.len() < REPORTS
+            && let Ok(more) = outbox.try_recv()
+        {
+            batch.push(more);
+        }
         let results: Vec<pb::Result> = batch.iter().map(|report| report.result.clone()).collect();
         let mut backoff = broker::Backoff::default();
         let accepted = loop {

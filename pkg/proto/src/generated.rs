@@ -3,6 +3,7 @@
     missing_docs,
     clippy::all,
     clippy::pedantic,
+    clippy::allow_attributes,
     reason = "generated; the .proto files are the documentation"
 )]
 

@@ -89,7 +89,7 @@ mod tests {
     async fn an_inner_deadline_never_outlives_the_outer() {
         scope(Duration::from_secs(1), async {
             scope(Duration::from_secs(9), async {
-                assert_eq!(left(), Some(Duration::from_secs(1)))
+                assert_eq!(left(), Some(Duration::from_secs(1)));
             })
             .await;
         })

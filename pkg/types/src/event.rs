@@ -30,6 +30,10 @@ pub mod job {
     pub const PAYMENT_REFUND: &str = "payment.refund";
     /// The sandbox provider's own clockwork; payload as `SandboxDeliverRequest`.
     pub const PAYMENT_SANDBOX: &str = "payment.sandbox";
+    /// Ask the order service about holds that no order has claimed; no payload.
+    pub const TRAVEL_SWEEP_HOLDS: &str = "travel.sweep_holds";
+    /// Payments and refunds that hang longer than they should.
+    pub const PAYMENT_SWEEP: &str = "payment.sweep";
     /// Tell one recipient that an order was paid; payload `{"sn": …, "recipient": "guest" | "host"}`.
     pub const NOTIFY_ORDER_PAID: &str = "mqueue.notify_order_paid";
     /// The broker's own tidying, every minute; payload `{"tick_ms": …}`.

@@ -74,7 +74,7 @@ const EPOCH: Date = jiff::civil::date(1970, 1, 1);
 /// Days since 1970-01-01, the form of a date in SQL.
 #[must_use]
 pub fn day_number(date: Date) -> i64 {
-    i64::from(date.duration_since(EPOCH).as_hours() as i32) / 24
+    date.duration_since(EPOCH).as_hours() / 24
 }
 
 /// The date that is `number` days after 1970-01-01; the ends of the calendar for numbers beyond it.

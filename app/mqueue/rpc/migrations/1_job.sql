@@ -28,4 +28,5 @@ CREATE TABLE job (
 CREATE UNIQUE INDEX job_unique_key ON job (unique_key);
 CREATE INDEX job_open ON job (queue, next_at_ms, id) WHERE state < 2;
 CREATE INDEX job_running ON job (worker) WHERE state = 1;
-CREATE INDEX job_ended ON job (state, finished_at_ms) WHERE state >= 2;
+CREATE INDEX job_done ON job (finished_at_ms) WHERE state = 2;
+CREATE INDEX job_dead ON job (queue, id) WHERE state = 3;

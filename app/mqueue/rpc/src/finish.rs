@@ -69,7 +69,7 @@ pub(crate) async fn finish(mqueue: &MqueueService, results: Vec<pb::Result>) -> 
         .write(move |tx| {
             Box::pin(async move {
                 let mut after = store::done(tx, &done, now_ms).await?;
-                after.extend(store::failed(tx, &ended, now_ms).await?);
+                after.extend(store::failed(tx, ended, now_ms).await?);
                 Ok(after)
             })
         })

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use homestay_db::{Db, Dialect, Tx};
+use homestay_db::{Db, Dialect, QueryBuilder, Tx};
 use homestay_error::Result;
+use sqlx::Row;
 use sqlx::any::AnyRow;
-use sqlx::{Any, QueryBuilder, Row};
 
 use crate::rules::State;
 
@@ -73,10 +73,13 @@ fn padded<T: Clone>(list: &[T]) -> impl Iterator<Item = T> {
         .cloned()
 }
 
-/// `WITH given(…) AS (VALUES …)`: leases to act on.
-fn given(leases: &[Lease]) -> QueryBuilder<Any> {
+/// `WITH given(…) AS (VALUES …)`: leases to act on, in the order of ids, so that two statements wait for each other in one
+/// direction only.
+fn given(leases: &[Lease]) -> QueryBuilder {
+    let mut leases = leases.to_vec();
+    leases.sort_unstable();
     let mut sql = QueryBuilder::new("WITH given(job_id, job_token) AS (");
-    sql.push_values(padded(leases), |mut row, (id, token)| {
+    sql.push_values(padded(&leases), |mut row, (id, token)| {
         row.push_bind(id).push_bind(token);
     });
     sql.push(") ");
@@ -87,7 +90,7 @@ fn given(leases: &[Lease]) -> QueryBuilder<Any> {
 pub(crate) async fn insert(tx: &mut Tx, rows: &[NewRow], now_ms: i64) -> Result<Vec<String>> {
     let mut added = Vec::with_capacity(rows.len());
     for chunk in rows.chunks(INSERT) {
-        let mut sql = QueryBuilder::<Any>::new(
+        let mut sql = QueryBuilder::new(
             "INSERT INTO job (id, queue, kind, payload, unique_key, state, due_at_ms, next_at_ms, attempt, max_attempts, \
              token, worker, last_error, traceparent, created_at_ms, finished_at_ms) ",
         );
@@ -118,11 +121,12 @@ pub(crate) async fn insert(tx: &mut Tx, rows: &[NewRow], now_ms: i64) -> Result<
 
 /// When somebody must look at the queue next: its earliest due time or lease end.
 pub(crate) async fn head(db: &Db, queue: &str) -> Result<Option<i64>> {
-    let row =
-        sqlx::query("SELECT next_at_ms FROM job WHERE queue = $1 AND state < 2 ORDER BY next_at_ms, id LIMIT 1")
-            .bind(queue)
-            .fetch_optional(db.read())
-            .await?;
+    let row = sqlx::query(
+        "SELECT next_at_ms FROM job WHERE queue = $1 AND state < 2 ORDER BY next_at_ms, id LIMIT 1",
+    )
+    .bind(queue)
+    .fetch_optional(db.read())
+    .await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
@@ -141,9 +145,8 @@ pub(crate) async fn claim(
         Dialect::Sqlite => "",
         Dialect::Postgres => " FOR UPDATE SKIP LOCKED",
     };
-    let mut sql = QueryBuilder::<Any>::new(
-        "WITH picked AS MATERIALIZED (SELECT id FROM job WHERE state < 2 AND queue = ",
-    );
+    let mut sql =
+        QueryBuilder::new("WITH picked AS MATERIALIZED (SELECT id FROM job WHERE state < 2 AND queue = ");
     sql.push_bind(queue)
         .push(" AND next_at_ms <= ")
         .push_bind(now_ms)
@@ -188,7 +191,7 @@ pub(crate) async fn attempts(db: &Db, leases: &[Lease]) -> Result<HashMap<Lease,
         return Ok(HashMap::new());
     }
     let mut sql =
-        QueryBuilder::<Any>::new("SELECT id, token, attempt, max_attempts FROM job WHERE state = 1 AND id IN (");
+        QueryBuilder::new("SELECT id, token, attempt, max_attempts FROM job WHERE state = 1 AND id IN (");
     let mut ids = sql.separated(", ");
     for (id, _) in padded(leases) {
         ids.push_bind(id);
@@ -219,14 +222,15 @@ pub(crate) async fn done(tx: &mut Tx, leases: &[Lease], now_ms: i64) -> Result<V
 }
 
 /// Ends the leases whose attempt failed: to be tried again, or dead. Stale ones change nothing and are missing in the answer.
-pub(crate) async fn failed(tx: &mut Tx, ended: &[Ended], now_ms: i64) -> Result<Vec<After>> {
+pub(crate) async fn failed(tx: &mut Tx, mut ended: Vec<Ended>, now_ms: i64) -> Result<Vec<After>> {
     if ended.is_empty() {
         return Ok(Vec::new());
     }
-    let mut sql = QueryBuilder::<Any>::new(
+    ended.sort_unstable_by_key(|end| end.lease);
+    let mut sql = QueryBuilder::new(
         "WITH given(job_id, job_token, new_state, new_next_at_ms, new_finished_at_ms, new_error) AS (",
     );
-    sql.push_values(padded(ended), |mut row, end| {
+    sql.push_values(padded(&ended), |mut row, end| {
         let finished = if end.state == State::Ready { 0 } else { now_ms };
         row.push_bind(end.lease.0)
             .push_bind(end.lease.1)
@@ -297,7 +301,7 @@ pub(crate) async fn bury(tx: &mut Tx, now_ms: i64) -> Result<Vec<String>> {
 pub(crate) async fn purge(tx: &mut Tx, before_ms: i64) -> Result<bool> {
     let deleted = sqlx::query(
         "DELETE FROM job WHERE id IN \
-         (SELECT id FROM job WHERE state >= 2 AND state = 2 AND finished_at_ms < $1 LIMIT 1000)",
+         (SELECT id FROM job WHERE state = 2 AND finished_at_ms < $1 LIMIT 1000)",
     )
     .bind(before_ms)
     .execute(&mut **tx)

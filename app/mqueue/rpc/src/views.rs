@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use homestay_db::Db;
+use homestay_db::{Db, QueryBuilder};
 use homestay_error::Result;
 use homestay_proto::mqueue as pb;
+use sqlx::Row;
 use sqlx::any::AnyRow;
-use sqlx::{Any, QueryBuilder, Row};
 
 use crate::rules::State;
 
@@ -22,20 +22,20 @@ pub(crate) struct Filter {
 
 /// Jobs by id, newest first.
 pub(crate) async fn jobs(db: &Db, filter: Filter) -> Result<Vec<pb::JobView>> {
-    let mut sql = QueryBuilder::<Any>::new(
+    let mut sql = QueryBuilder::new(
         "SELECT id, queue, kind, payload, token, attempt, max_attempts, due_at_ms, next_at_ms, traceparent, state, \
          last_error, worker, created_at_ms, finished_at_ms, unique_key FROM job WHERE 1 = 1",
     );
     if let Some(queue) = filter.queue {
         sql.push(" AND queue = ").push_bind(queue);
     }
-    // The constants let the databases see that a partial index fits.
+    // As constants, so that the databases see which partial index fits.
     match filter.state {
         Some(state @ (State::Ready | State::Running)) => {
             sql.push(" AND state < 2 AND state = ").push(state.number());
         }
         Some(state @ (State::Done | State::Dead)) => {
-            sql.push(" AND state >= 2 AND state = ").push(state.number());
+            sql.push(" AND state = ").push(state.number());
         }
         None => {}
     }
@@ -103,7 +103,7 @@ pub(crate) async fn queues(db: &Db, now_ms: i64) -> Result<Vec<pb::QueueView>> {
         };
         queues.insert(queue, view);
     }
-    let dead = sqlx::query("SELECT queue, COUNT(*) FROM job WHERE state >= 2 AND state = 3 GROUP BY queue")
+    let dead = sqlx::query("SELECT queue, COUNT(*) FROM job WHERE state = 3 GROUP BY queue")
         .fetch_all(db.read())
         .await?;
     for row in &dead {

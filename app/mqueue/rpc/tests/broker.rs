@@ -105,7 +105,10 @@ async fn nothing_is_claimed_early_and_what_is_due_comes_in_order() {
     broker.clock.advance(Duration::from_millis(1));
     let first = broker.claim("w", 1).await;
     assert_eq!(kinds(&first), ["order.first"]);
-    assert_eq!((first[0].token, first[0].attempt, first[0].max_attempts), (1, 1, 3));
+    assert_eq!(
+        (first[0].token, first[0].attempt, first[0].max_attempts),
+        (1, 1, 3)
+    );
     assert_eq!(
         (first[0].due_at_ms, first[0].lease_until_ms),
         (NOW_MS + 1_000, NOW_MS + 9_000)
@@ -120,7 +123,9 @@ async fn nothing_is_claimed_early_and_what_is_due_comes_in_order() {
 #[tokio::test]
 async fn a_waiting_claim_wakes_for_a_new_job_for_an_earlier_one_and_for_a_due_time() {
     let broker = standing().await;
-    broker.enqueue(vec![due("order.much_later", NOW_MS + 60_000)]).await;
+    broker
+        .enqueue(vec![due("order.much_later", NOW_MS + 60_000)])
+        .await;
 
     let (new, _) = tokio::join!(broker.claim_waiting("w", 1, 20_000), async {
         tokio::task::yield_now().await;
@@ -189,7 +194,10 @@ async fn a_lease_that_ran_out_goes_to_another_worker_and_the_old_token_is_refuse
     assert_eq!(broker.heartbeat(&old).await, [false]);
     broker.release("dead", &[]).await;
     assert_eq!(
-        (broker.only().await.state.as_str(), broker.only().await.worker.as_str()),
+        (
+            broker.only().await.state.as_str(),
+            broker.only().await.worker.as_str()
+        ),
         ("running", "w")
     );
 
@@ -224,10 +232,7 @@ async fn a_failed_job_comes_back_after_its_backoff_and_dies_when_its_tries_are_u
     for (attempt, least, most) in [(1, 200, 400), (2, 400, 800)] {
         let jobs = broker.claim("w", 1).await;
         assert_eq!(jobs[0].attempt, attempt);
-        assert_eq!(
-            broker.finish(vec![ended(&jobs[0], Outcome::Retry)]).await,
-            [true]
-        );
+        assert_eq!(broker.finish(vec![ended(&jobs[0], Outcome::Retry)]).await, [true]);
         let view = broker.only().await;
         let wait = view.job.as_ref().unwrap().due_at_ms - broker.clock.now_ms();
         assert!((least..=most).contains(&wait), "{wait}");
@@ -236,9 +241,7 @@ async fn a_failed_job_comes_back_after_its_backoff_and_dies_when_its_tries_are_u
             ("ready", "UNAVAILABLE: no answer")
         );
         assert_eq!(broker.claim("w", 1).await, [], "not before its time");
-        broker
-            .clock
-            .advance(Duration::from_millis(wait.unsigned_abs()));
+        broker.clock.advance(Duration::from_millis(wait.unsigned_abs()));
     }
     let last = broker.claim("w", 1).await;
     assert_eq!((last[0].attempt, last[0].token), (3, 3));
@@ -264,14 +267,15 @@ async fn a_handler_may_say_when_to_try_again_or_never() {
         retry_after_ms: 1_500,
         ..ended(&jobs[0], Outcome::Retry)
     };
-    broker
-        .finish(vec![later, ended(&jobs[1], Outcome::Dead)])
-        .await;
+    broker.finish(vec![later, ended(&jobs[1], Outcome::Dead)]).await;
     broker.clock.advance(Duration::from_millis(1_499));
     assert_eq!(broker.claim("w", 2).await, []);
     broker.clock.advance(Duration::from_millis(1));
     assert_eq!(kinds(&broker.claim("w", 2).await), ["order.later"]);
-    assert_eq!(broker.list("dead").await[0].job.as_ref().unwrap().kind, "order.never");
+    assert_eq!(
+        broker.list("dead").await[0].job.as_ref().unwrap().kind,
+        "order.never"
+    );
 }
 
 #[tokio::test]

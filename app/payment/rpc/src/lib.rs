@@ -1,1 +1,57 @@
-//! Placeholder.
+//! Payments and refunds, and the only holder of provider clients and their secrets.
+//!
+//! A payment is an intent in our database before the provider hears of it, and every call to the provider carries the
+//! intent's own key: whatever is cut off in between can be repeated. What the provider says, by callback or when asked,
+//! goes through one function (`settle.rs`) that records it once, with its event, in one transaction.
+
+mod callback;
+mod close;
+mod config;
+mod create;
+mod grpc;
+mod provider;
+mod read;
+mod refund;
+pub mod sandbox;
+mod service;
+mod settle;
+mod state;
+mod store;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+use homestay_rpc::{Allow, Methods};
+
+pub use config::Config;
+pub use provider::{
+    CloseOutcome, EventKind, PaymentProvider, Prepay, PrepayIntent, ProviderEvent, ProviderState,
+    RefundIntent, RefundOutcome,
+};
+pub use service::{PaymentService, Providers};
+pub use state::{RefundState, State};
+
+/// The schema of the payment database.
+pub const MIGRATIONS: homestay_db::Migrations = &[
+    (1, "outbox", homestay_outbox::SCHEMA),
+    (2, "payment", include_str!("../migrations/2_payment.sql")),
+    (3, "sandbox", include_str!("../migrations/3_sandbox.sql")),
+];
+
+/// Who may call what.
+pub const METHODS: Methods = &[
+    ("/homestay.payment.v1.Payment/Create", Allow::USER),
+    ("/homestay.payment.v1.Payment/Get", Allow::USER.or(Allow::SERVICE)),
+    (
+        "/homestay.payment.v1.Payment/ListForOrder",
+        Allow::USER.or(Allow::SERVICE),
+    ),
+    ("/homestay.payment.v1.Payment/CloseForOrder", Allow::SERVICE),
+    ("/homestay.payment.v1.Payment/Refund", Allow::SERVICE),
+    ("/homestay.payment.v1.Payment/ExecuteRefund", Allow::SERVICE),
+    ("/homestay.payment.v1.Payment/Callback", Allow::ANYONE),
+    ("/homestay.payment.v1.Payment/Sweep", Allow::SERVICE),
+    ("/homestay.payment.v1.Payment/SandboxPage", Allow::ANYONE),
+    ("/homestay.payment.v1.Payment/SandboxAct", Allow::ANYONE),
+    ("/homestay.payment.v1.Payment/SandboxDeliver", Allow::SERVICE),
+];

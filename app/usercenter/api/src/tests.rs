@@ -27,7 +27,7 @@ use crate::{Api, looklook, rest};
 /// Answers what the test sent back inside the tokens, so that both directions show.
 struct FakeUsers;
 
-fn session(kind: i32, said: String) -> Result<Response<Session>, Status> {
+fn session(kind: i32, said: &str) -> Result<Response<Session>, Status> {
     let now = NOW_MS / 1000;
     let kind = SessionKind::try_from(kind).map_or("?", |kind| kind.as_str_name());
     Ok(Response::new(Session {
@@ -62,7 +62,7 @@ impl UserCenter for FakeUsers {
             "bad" => refuse(Error::invalid("mobile", "must be 11 digits, the first a 1")),
             _ => session(
                 r.kind,
-                format!("{actor} {} {} {} {}", r.mobile, r.password, r.nickname, r.address),
+                &format!("{actor} {} {} {} {}", r.mobile, r.password, r.nickname, r.address),
             ),
         }
     }
@@ -75,7 +75,7 @@ impl UserCenter for FakeUsers {
             "often" => refuse(Error::new(Code::TooManyRequests)),
             _ => session(
                 r.kind,
-                format!("{actor} {} {} {}", r.mobile, r.password, r.address),
+                &format!("{actor} {} {} {}", r.mobile, r.password, r.address),
             ),
         }
     }
@@ -90,7 +90,7 @@ impl UserCenter for FakeUsers {
             "bound" => refuse(Error::new(Code::WechatBound)),
             _ => session(
                 r.kind,
-                format!("{actor} {} {} {} {}", r.code, r.iv, r.encrypted_data, r.address),
+                &format!("{actor} {} {} {} {}", r.code, r.iv, r.encrypted_data, r.address),
             ),
         }
     }
@@ -100,7 +100,7 @@ impl UserCenter for FakeUsers {
         let r = request.into_inner();
         match r.refresh_token.as_str() {
             "used" => refuse(Error::new(Code::BadRefreshToken)),
-            token => session(r.kind, format!("{actor} {token}")),
+            token => session(r.kind, &format!("{actor} {token}")),
         }
     }
 

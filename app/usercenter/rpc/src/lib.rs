@@ -27,7 +27,7 @@ mod tests;
 use homestay_rpc::{Allow, Methods};
 
 pub use admin::bootstrap_admin;
-pub use config::{Config, Secret, WechatConfig};
+pub use config::{Config, WechatConfig};
 pub use grpc::UserService;
 pub use password::Passwords;
 pub use sweep::sweep;

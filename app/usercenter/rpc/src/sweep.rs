@@ -24,7 +24,7 @@ pub async fn sweep(db: Db, clock: Clock, stop: Stop) -> Result<(), Box<dyn std::
             Ok(0) => {}
             Ok(tokens) => tracing::debug!(tokens, "deleted expired refresh tokens"),
             Err(error) => {
-                tracing::warn!(error = %error.chain(), "expired refresh tokens could not be deleted")
+                tracing::warn!(error = %error.chain(), "expired refresh tokens could not be deleted");
             }
         }
         tokio::select! {

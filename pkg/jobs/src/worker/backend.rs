@@ -57,7 +57,11 @@ impl Backend for Mqueue {
             // Unique per lease: the same job may come back to this worker.
             let id = TaskId::from_string(format!("{}#{}", job.id, job.token));
             let before = usize::try_from(job.attempt - 1).unwrap_or_default();
-            let task = TaskBuilder::new(job).task_id(id).attempt(before).data(lease).build();
+            let task = TaskBuilder::new(job)
+                .task_id(id)
+                .attempt(before)
+                .data(lease)
+                .build();
             return Poll::Ready(Some(Ok(task)));
         }
         // Empty, or the claiming task has stopped: only the monitor ends the worker.

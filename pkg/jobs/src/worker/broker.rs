@@ -41,11 +41,7 @@ impl Broker {
     }
 
     pub(super) async fn finish(&self, results: Vec<pb::Result>) -> Result<Vec<bool>> {
-        let reply = self
-            .client
-            .clone()
-            .finish(pb::FinishRequest { results })
-            .await?;
+        let reply = self.client.clone().finish(pb::FinishRequest { results }).await?;
         Ok(reply.into_inner().accepted)
     }
 

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ pub(super) struct Hand {
     limit: usize,
     held: Mutex<HashMap<(i64, i64), Held>>,
     freed: Notify,
+    backlog: AtomicBool,
     lease: watch::Sender<Duration>,
     stop: Stop,
 }
@@ -40,6 +42,7 @@ impl Hand {
             limit: limit.max(1),
             held: Mutex::default(),
             freed: Notify::new(),
+            backlog: AtomicBool::new(false),
             lease: watch::Sender::new(LEASE),
             stop,
         }
@@ -59,6 +62,16 @@ impl Hand {
             }
             freed.await;
         }
+    }
+
+    /// The last claim brought all it had asked for: more may be due.
+    pub(super) fn backlog(&self, backlog: bool) {
+        self.backlog.store(backlog, Ordering::Relaxed);
+    }
+
+    /// Whether the broker has more that is due, as far as the last claim tells.
+    pub(super) fn has_backlog(&self) -> bool {
+        self.backlog.load(Ordering::Relaxed)
     }
 
     /// Takes claimed jobs in hand, unless the worker is to stop: then they are not ours.

@@ -121,7 +121,11 @@ where
             let (answer, answered) = oneshot::channel();
             let sent = reports.send(Report { result, answer }).await.is_ok();
             if !(sent && answered.await.unwrap_or(false)) {
-                tracing::warn!(job = id, token, "the broker refused the job's result: its lease was lost");
+                tracing::warn!(
+                    job = id,
+                    token,
+                    "the broker refused the job's result: its lease was lost"
+                );
             }
             outcome
         })

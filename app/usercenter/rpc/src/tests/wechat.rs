@@ -6,14 +6,15 @@ use axum::extract::Query;
 use axum::routing::get;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use homestay_config::Secret;
 use homestay_error::Code;
 use homestay_proto::usercenter::{SeedRequest, SeedUser, WxMiniAuthRequest};
 use homestay_service::Tasks;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::WechatConfig;
 use crate::wechat::{Identity, NoWechat, WechatClient, WxLogin, provider};
-use crate::{Secret, WechatConfig};
 
 /// What the sandbox user `name` sends, with a phone number unless it is empty.
 fn sandbox(name: &str, mobile: &str) -> WxMiniAuthRequest {

@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use homestay_config::Secret;
 use homestay_error::{Code, Error, Result};
 use serde::Deserialize;
 
 use super::{Identity, WechatProvider, WxLogin, phone};
-use crate::{Secret, WechatConfig};
+use crate::WechatConfig;
 
 /// WeChat's server API
 /// (<https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/code2Session.html>).

@@ -1,0 +1,88 @@
+use std::time::Duration;
+
+use homestay_error::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// Settings of payment-rpc, under `payment`. Secrets of providers are not among them: they are given by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Who new payments go to: "sandbox".
+    pub provider: String,
+    /// Address under which guests reach the system, such as `https://homestay.example`; pay links begin with it.
+    /// Empty: where this process listens, which the wiring fills in.
+    pub public_base_url: String,
+    /// Address under which the sandbox reaches the system with its callbacks. Absent: `public_base_url`.
+    pub callback_base_url: Option<String>,
+    /// How long the sandbox waits for the answer to a callback, such as "1500ms".
+    #[serde(with = "humantime_serde")]
+    pub callback_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            provider: "sandbox".to_owned(),
+            public_base_url: String::new(),
+            callback_base_url: None,
+            callback_timeout: Duration::from_millis(1500),
+        }
+    }
+}
+
+impl Config {
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// [`homestay_error::Code::InvalidArgument`] naming the key within `payment`.
+    pub fn validate(&self) -> Result<()> {
+        if self.provider != crate::sandbox::NAME {
+            return Err(Error::invalid("provider", "must be \"sandbox\""));
+        }
+        let urls = [
+            (
+                "public_base_url",
+                Some(&self.public_base_url).filter(|url| !url.is_empty()),
+            ),
+            ("callback_base_url", self.callback_base_url.as_ref()),
+        ];
+        for (key, url) in urls {
+            let Some(url) = url else { continue };
+            let host = url
+                .strip_prefix("https://")
+                .or_else(|| url.strip_prefix("http://"));
+            if host.is_none_or(str::is_empty) {
+                return Err(Error::invalid(
+                    key,
+                    "must begin with http:// or https:// and name a host",
+                ));
+            }
+        }
+        if self.callback_timeout.is_zero() {
+            return Err(Error::invalid("callback_timeout", "must be more than 0"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        assert!(Config::default().validate().is_ok());
+        let table = [
+            (r#"{"provider":"paypal"}"#, "provider"),
+            (r#"{"public_base_url":"homestay.example"}"#, "public_base_url"),
+            (r#"{"public_base_url":"http://"}"#, "public_base_url"),
+            (r#"{"callback_base_url":""}"#, "callback_base_url"),
+            (r#"{"callback_timeout":"0s"}"#, "callback_timeout"),
+        ];
+        for (text, key) in table {
+            let config: Config = serde_json::from_str(text).unwrap();
+            assert_eq!(config.validate().unwrap_err().field_name(), Some(key), "{text}");
+        }
+        assert!(serde_json::from_str::<Config>(r#"{"secret":"x"}"#).is_err());
+    }
+}

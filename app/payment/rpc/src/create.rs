@@ -1,0 +1,188 @@
+use homestay_error::{Code, Error, Result};
+use homestay_proto::order as order_pb;
+use homestay_rpc::{Actor, request_for};
+use homestay_types::OrderSn;
+
+use crate::provider::{PrepayIntent, ProviderState};
+use crate::service::{CHANGES, PaymentService};
+use crate::state::State;
+use crate::store::{self, Payment};
+
+/// The only thing that can be paid (contract.md §1.3).
+const SERVICE_TYPE: &str = "homestayOrder";
+/// The order's inner state in which it can be paid.
+pub(crate) const AWAITING_PAYMENT: &str = "awaiting_payment";
+/// A payment that turns out to have ended makes room for another, this often.
+const ROUNDS: usize = 3;
+
+impl PaymentService {
+    /// The order's one live payment, made if there is none, with what the payer needs to pay it.
+    ///
+    /// # Errors
+    /// [`Code::ServiceType`], [`Code::OrderNotFound`] (also for a foreign order), [`Code::NotPayable`], and those of the
+    /// provider and of order-rpc.
+    pub(crate) async fn create(&self, actor: &Actor, order_sn: &str, service_type: &str) -> Result<Payment> {
+        if service_type != SERVICE_TYPE {
+            return Err(Error::new(Code::ServiceType).field("serviceType"));
+        }
+        let order = self.payable(actor, order_sn).await?;
+        for _ in 0..ROUNDS {
+            let payment = self.reserve(&order).await?;
+            let payment = match payment.state {
+                State::Created => self.prepay(payment).await?,
+                State::Pending => self.refreshed(payment).await?,
+                _ => payment,
+            };
+            match payment.state {
+                State::Pending | State::Captured => return Ok(payment),
+                // It ended while we looked: the order is free for another.
+                _ => {}
+            }
+        }
+        Err(Error::new(Code::Provider).source("every new payment ended at once"))
+    }
+
+    /// The actor's own order, if it waits for payment.
+    async fn payable(&self, actor: &Actor, order_sn: &str) -> Result<Order> {
+        let refused = || Error::new(Code::OrderNotFound);
+        if order_sn.is_empty() {
+            return Err(Error::invalid("orderSn", "must not be empty"));
+        }
+        let sn: OrderSn = order_sn.parse().map_err(|_| refused())?;
+        let request = request_for(actor, order_pb::GetRequest { sn: sn.to_string() });
+        let view = self.order.clone().get(request).await?.into_inner();
+        // Staff may look at foreign orders, but not pay them.
+        if actor.user_id() != Some(view.user_id) {
+            return Err(refused());
+        }
+        let waiting = view.state == AWAITING_PAYMENT && self.clock.now_ms() < view.pay_before_ms;
+        if !waiting || view.total_cents < 1 {
+            return Err(Error::new(Code::NotPayable));
+        }
+        Ok(Order {
+            description: format!("{}, {} to {}", view.title, view.check_in, view.check_out),
+            sn,
+            user_id: view.user_id,
+            amount_cents: view.total_cents,
+            currency: view.currency,
+            pay_before_ms: view.pay_before_ms,
+        })
+    }
+
+    /// Writes the intent, unless the order has one.
+    async fn reserve(&self, order: &Order) -> Result<Payment> {
+        let provider = self.provider();
+        let now_ms = self.clock.now_ms();
+        let new = Payment {
+            id: self.ids.id(),
+            sn: self.ids.payment_sn(),
+            order_sn: order.sn.clone(),
+            user_id: order.user_id,
+            provider: provider.name().to_owned(),
+            pay_type: provider.pay_type().to_owned(),
+            description: order.description.clone(),
+            state: State::Created,
+            live: true,
+            amount_cents: order.amount_cents,
+            refunded_cents: 0,
+            currency: order.currency.clone(),
+            pay_url: String::new(),
+            provider_ref: String::new(),
+            expires_at_ms: order.pay_before_ms,
+            created_at_ms: now_ms,
+            captured_at_ms: 0,
+        };
+        let label = provider.name();
+        let (payment, made) = self
+            .db
+            .write(move |tx| {
+                Box::pin(async move {
+                    if !store::open_order(tx, &new.order_sn).await? {
+                        return Err(Error::new(Code::NotPayable));
+                    }
+                    store::lapse(tx, &new.order_sn, now_ms).await?;
+                    if let Some(current) = store::current(tx, &new.order_sn).await? {
+                        return Ok((current, false));
+                    }
+                    if store::insert(tx, &new).await? {
+                        return Ok((new, true));
+                    }
+                    match store::current(tx, &new.order_sn).await? {
+                        Some(current) => Ok((current, false)),
+                        None => Err(Error::internal("a payment is neither there nor can be made")),
+                    }
+                })
+            })
+            .await?;
+        if made {
+            CHANGES.with_label_values(&[label, State::Created.as_str()]).inc();
+        }
+        Ok(payment)
+    }
+
+    /// Prepares the payment at the provider, outside of any transaction. Repeated after a crash with the same number, it
+    /// finds what the provider has.
+    async fn prepay(&self, payment: Payment) -> Result<Payment> {
+        let provider = self.provider_named(&payment.provider)?;
+        let intent = PrepayIntent {
+            payment_sn: payment.sn.clone(),
+            order_sn: payment.order_sn.clone(),
+            description: payment.description.clone(),
+            amount_cents: payment.amount_cents,
+            currency: payment.currency.clone(),
+            expires_at_ms: payment.expires_at_ms,
+        };
+        let prepay = provider.prepay(&intent).await?;
+        let (sn, now_ms) = (payment.sn.clone(), self.clock.now_ms());
+        let payment = self
+            .db
+            .write(move |tx| {
+                Box::pin(async move {
+                    store::set_prepay(tx, &sn, &prepay.pay_url, &prepay.provider_ref, now_ms).await?;
+                    store::by_sn(&mut **tx, sn.as_str()).await
+                })
+            })
+            .await?
+            .ok_or_else(|| Error::internal("a payment is gone"))?;
+        if payment.state == State::Closed {
+            // The order closed in between: what was just prepared must not be payable. If this fails it expires by itself,
+            // and nobody has seen its address.
+            if let Err(error) = provider.close(&payment.sn).await {
+                tracing::warn!(payment.sn = %payment.sn, error = %error.chain(), "a prepay of a closed order stays open");
+            }
+            return Err(Error::new(Code::NotPayable));
+        }
+        Ok(payment)
+    }
+
+    /// A pending payment, after a look into the provider's books: its end may not have reached us yet. A provider that does
+    /// not answer changes nothing.
+    async fn refreshed(&self, payment: Payment) -> Result<Payment> {
+        let answer = match self.provider_named(&payment.provider) {
+            Ok(provider) => provider.query(&payment.sn).await,
+            Err(error) => Err(error),
+        };
+        let answer = match answer {
+            Ok(ProviderState::Open | ProviderState::Unknown) => return Ok(payment),
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::warn!(payment.sn = %payment.sn, error = %error.chain(), "the provider could not be asked");
+                return Ok(payment);
+            }
+        };
+        self.record_answer(&payment, answer).await?;
+        store::by_sn(self.db.read(), payment.sn.as_str())
+            .await?
+            .ok_or_else(|| Error::internal("a payment is gone"))
+    }
+}
+
+/// What of an order matters for paying it.
+struct Order {
+    sn: OrderSn,
+    user_id: i64,
+    amount_cents: i64,
+    currency: String,
+    pay_before_ms: i64,
+    description: String,
+}

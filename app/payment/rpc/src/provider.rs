@@ -1,0 +1,162 @@
+//! The world outside: what every payment provider can do.
+
+use std::collections::HashMap;
+
+use homestay_error::Result;
+use homestay_types::{OrderSn, PaymentSn, RefundSn};
+
+/// What a provider is to prepare. Its payment number is the idempotency key: preparing it twice gives the same charge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrepayIntent {
+    /// Our number, the provider's `out_trade_no`.
+    pub payment_sn: PaymentSn,
+    /// The order, for the provider's books.
+    pub order_sn: OrderSn,
+    /// What the payer reads.
+    pub description: String,
+    /// In the currency's minor unit.
+    pub amount_cents: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// Unix milliseconds after which the provider must not take money.
+    pub expires_at_ms: i64,
+}
+
+/// What the payer needs to pay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepay {
+    /// Absolute address of a pay page; empty where the provider has none.
+    pub pay_url: String,
+    /// The provider's own number.
+    pub provider_ref: String,
+}
+
+/// What the provider's books say about a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProviderState {
+    /// Waiting for the payer.
+    Open,
+    /// The money is there.
+    Captured {
+        /// What was charged before any coupon of the provider's.
+        amount_cents: i64,
+        /// When, unix milliseconds.
+        at_ms: i64,
+        /// The provider's own number.
+        provider_ref: String,
+    },
+    /// Declined.
+    Failed,
+    /// Closed or expired: nobody can pay any more.
+    Closed,
+    /// It has never heard of it.
+    Unknown,
+}
+
+/// How closing went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseOutcome {
+    /// Nobody can pay any more, as far as the provider says.
+    Closed,
+    /// Too late: the money is there. Ask for it.
+    AlreadyCaptured,
+}
+
+/// What a provider is to pay back. Its refund number is the idempotency key: asking twice refunds once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundIntent {
+    /// Our number of the refund.
+    pub refund_sn: RefundSn,
+    /// The payment.
+    pub payment_sn: PaymentSn,
+    /// The provider's own number of the payment.
+    pub provider_ref: String,
+    /// What goes back, in the currency's minor unit.
+    pub amount_cents: i64,
+    /// What was paid.
+    pub total_cents: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// For the payer.
+    pub reason: String,
+}
+
+/// How refunding went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefundOutcome {
+    /// The money is on its way.
+    Succeeded,
+    /// The provider works on it: a callback follows, or ask again.
+    Pending,
+    /// It will not; the provider's words.
+    Refused(String),
+}
+
+/// What kind of news a callback brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// The money is there.
+    Captured,
+    /// Declined.
+    Failed,
+    /// The money went back.
+    Refunded,
+}
+
+/// A callback whose signature and time were good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderEvent {
+    /// The provider's id of the event, the same at every delivery.
+    pub event_id: String,
+    /// Our number, as the provider repeats it.
+    pub payment_sn: String,
+    /// What happened.
+    pub kind: EventKind,
+    /// What was charged or refunded: the amount to be compared.
+    pub total_cents: i64,
+    /// What is left of it for the payer after coupons; for the books only (holes.md B09).
+    pub payer_total_cents: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// When, unix milliseconds.
+    pub occurred_at_ms: i64,
+    /// The provider's own number of the payment.
+    pub provider_ref: String,
+}
+
+/// A payment provider. Every call may be repeated: payment and refund numbers are its idempotency keys.
+///
+/// A provider that does not answer is [`homestay_error::Code::Provider`] (or another transient code): nothing is known then
+/// about what it did.
+#[tonic::async_trait]
+pub trait PaymentProvider: std::fmt::Debug + Send + Sync {
+    /// Name in the database, in settings and in addresses.
+    fn name(&self) -> &'static str;
+
+    /// Kind of payment as the contract's `payType` shows it.
+    fn pay_type(&self) -> &'static str;
+
+    /// Prepares a payment, or finds the one prepared before.
+    async fn prepay(&self, intent: &PrepayIntent) -> Result<Prepay>;
+
+    /// Looks a payment up in the provider's books.
+    async fn query(&self, payment: &PaymentSn) -> Result<ProviderState>;
+
+    /// Makes an open payment unpayable.
+    async fn close(&self, payment: &PaymentSn) -> Result<CloseOutcome>;
+
+    /// Pays back.
+    async fn refund(&self, intent: &RefundIntent) -> Result<RefundOutcome>;
+
+    /// Checks signature and time of a callback, then reads it. Header names are in lower case.
+    ///
+    /// # Errors
+    /// [`homestay_error::Code::BadSignature`] unless it is the provider's and recent,
+    /// [`homestay_error::Code::BadCallback`] if it cannot be read.
+    fn parse_callback(
+        &self,
+        headers: &HashMap<String, String>,
+        body: &[u8],
+        now_ms: i64,
+    ) -> Result<ProviderEvent>;
+}

@@ -1,0 +1,107 @@
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use homestay_clock::{Clock, Ids};
+use homestay_db::Db;
+use homestay_error::{Code, Error, Result};
+use homestay_proto::order::order_client::OrderClient;
+use homestay_rpc::Channel;
+use homestay_telemetry::metrics;
+use prometheus::IntCounterVec;
+
+use crate::provider::PaymentProvider;
+use crate::sandbox::Sandbox;
+
+/// Changes of payments, by the state they entered.
+pub(crate) static CHANGES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    metrics::counter(
+        "payments_total",
+        "Payments by the state they entered.",
+        &["provider", "state"],
+    )
+});
+
+/// The providers of this process: the one new payments go to, and all whose callbacks and old payments are known.
+#[derive(Debug, Clone)]
+pub struct Providers {
+    first: Arc<dyn PaymentProvider>,
+    by_name: HashMap<&'static str, Arc<dyn PaymentProvider>>,
+    sandbox: Option<Sandbox>,
+}
+
+impl Providers {
+    /// New payments go to `first`.
+    #[must_use]
+    pub fn new(first: Arc<dyn PaymentProvider>) -> Self {
+        Self {
+            by_name: HashMap::from([(first.name(), first.clone())]),
+            first,
+            sandbox: None,
+        }
+    }
+
+    /// Everything goes to the sandbox: no real money moves. For demonstrations only.
+    #[must_use]
+    pub fn sandbox(sandbox: Sandbox) -> Self {
+        Self::new(Arc::new(sandbox.clone())).with_sandbox_page(sandbox)
+    }
+
+    /// Serves the sandbox's pay page and clockwork.
+    #[must_use]
+    pub fn with_sandbox_page(mut self, sandbox: Sandbox) -> Self {
+        self.sandbox = Some(sandbox);
+        self
+    }
+}
+
+/// The use cases of payment, each in its own file.
+#[derive(Debug, Clone)]
+pub struct PaymentService {
+    pub(crate) db: Db,
+    pub(crate) ids: Ids,
+    pub(crate) clock: Clock,
+    pub(crate) order: OrderClient<Channel>,
+    providers: Arc<Providers>,
+}
+
+impl PaymentService {
+    /// A service over its database. `order` must carry this process's own identity.
+    #[must_use]
+    pub fn new(db: Db, ids: Ids, clock: Clock, order: OrderClient<Channel>, providers: Providers) -> Self {
+        Self {
+            db,
+            ids,
+            clock,
+            order,
+            providers: Arc::new(providers),
+        }
+    }
+
+    /// Where new payments go.
+    pub(crate) fn provider(&self) -> &Arc<dyn PaymentProvider> {
+        &self.providers.first
+    }
+
+    /// The provider a payment was made with.
+    pub(crate) fn provider_named(&self, name: &str) -> Result<&Arc<dyn PaymentProvider>> {
+        self.providers.by_name.get(name).ok_or_else(|| {
+            Error::new(Code::Provider).source(format!("payment provider {name:?} is not configured"))
+        })
+    }
+
+    /// The name as a label: whoever calls must not be able to grow our metrics.
+    pub(crate) fn provider_label(&self, name: &str) -> &'static str {
+        self.providers
+            .by_name
+            .get_key_value(name)
+            .map_or("unknown", |(name, _)| name)
+    }
+
+    /// The sandbox, where there is one.
+    pub(crate) fn sandbox(&self) -> Result<&Sandbox> {
+        self.providers
+            .sandbox
+            .as_ref()
+            .ok_or_else(|| Error::new(Code::NotFound))
+    }
+}

@@ -1,0 +1,190 @@
+//! What may follow what: states of payments and refunds, without clock, database or provider.
+
+use std::str::FromStr;
+
+use homestay_error::Error;
+
+/// Where a payment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Our intent; the provider may not have heard of it yet.
+    Created,
+    /// The payer can pay.
+    Pending,
+    /// The provider has the money.
+    Captured,
+    /// The payer's means was declined.
+    Failed,
+    /// Given up, at the provider too.
+    Closed,
+    /// The money is to go back.
+    RefundPending,
+    /// The money went back.
+    Refunded,
+}
+
+impl State {
+    /// All states.
+    pub const ALL: [State; 7] = [
+        State::Created,
+        State::Pending,
+        State::Captured,
+        State::Failed,
+        State::Closed,
+        State::RefundPending,
+        State::Refunded,
+    ];
+
+    /// The state's name in SQL, RPC and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Created => "created",
+            State::Pending => "pending",
+            State::Captured => "captured",
+            State::Failed => "failed",
+            State::Closed => "closed",
+            State::RefundPending => "refund_pending",
+            State::Refunded => "refunded",
+        }
+    }
+
+    /// Every allowed change of a payment. A pair that is not listed is refused.
+    ///
+    /// Money is recorded whenever it comes, also for a payment that had failed or was closed; what has been captured is
+    /// never forgotten again. A provider may refund of its own accord.
+    #[must_use]
+    pub fn can_become(self, next: State) -> bool {
+        use State::{Captured, Closed, Created, Failed, Pending, RefundPending, Refunded};
+        matches!(
+            (self, next),
+            (Created, Pending | Captured | Failed | Closed)
+                | (Pending, Captured | Failed | Closed)
+                | (Failed | Closed, Captured)
+                | (Captured, RefundPending | Refunded)
+                | (RefundPending, Refunded)
+        )
+    }
+
+    /// The states from which `next` is allowed.
+    pub fn before(next: State) -> impl Iterator<Item = State> {
+        Self::ALL.into_iter().filter(move |state| state.can_become(next))
+    }
+
+    /// Whether the payer may still pay.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        matches!(self, State::Created | State::Pending)
+    }
+
+    /// The one outward projection (contract.md §1.5): 0 waiting, 1 paid, 2 refunded, -1 failed.
+    #[must_use]
+    pub fn pay_status(self) -> i64 {
+        match self {
+            State::Created | State::Pending => 0,
+            State::Captured | State::RefundPending => 1,
+            State::Refunded => 2,
+            State::Failed | State::Closed => -1,
+        }
+    }
+}
+
+impl FromStr for State {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| Error::internal(format!("no payment state {text:?}")))
+    }
+}
+
+/// Where a refund stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefundState {
+    /// To be asked for, or being worked on by the provider.
+    Pending,
+    /// The money went back.
+    Succeeded,
+    /// The provider refused: somebody has to look.
+    Failed,
+}
+
+impl RefundState {
+    const ALL: [RefundState; 3] = [RefundState::Pending, RefundState::Succeeded, RefundState::Failed];
+
+    /// The state's name in SQL and RPC.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RefundState::Pending => "pending",
+            RefundState::Succeeded => "succeeded",
+            RefundState::Failed => "failed",
+        }
+    }
+}
+
+impl FromStr for RefundState {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| Error::internal(format!("no refund state {text:?}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_changes_is_this_one() {
+        use State::*;
+        // Rows: from; columns in the order of ALL.
+        let table = [
+            (Created, [0, 1, 1, 1, 1, 0, 0]),
+            (Pending, [0, 0, 1, 1, 1, 0, 0]),
+            (Captured, [0, 0, 0, 0, 0, 1, 1]),
+            (Failed, [0, 0, 1, 0, 0, 0, 0]),
+            (Closed, [0, 0, 1, 0, 0, 0, 0]),
+            (RefundPending, [0, 0, 0, 0, 0, 0, 1]),
+            (Refunded, [0, 0, 0, 0, 0, 0, 0]),
+        ];
+        assert_eq!(table.map(|row| row.0), State::ALL);
+        for (from, row) in table {
+            for (to, allowed) in State::ALL.into_iter().zip(row) {
+                assert_eq!(from.can_become(to), allowed == 1, "{from:?} to {to:?}");
+            }
+        }
+        assert_eq!(
+            State::before(Captured).collect::<Vec<_>>(),
+            [Created, Pending, Failed, Closed]
+        );
+    }
+
+    #[test]
+    fn captured_money_is_never_forgotten() {
+        for from in [State::Captured, State::RefundPending] {
+            for to in State::ALL.into_iter().filter(|to| from.can_become(*to)) {
+                assert!(to.pay_status() >= 1, "{from:?} to {to:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_read_back_and_the_outward_codes_are_the_contracts() {
+        let codes = State::ALL.map(|state| {
+            assert_eq!(state.as_str().parse::<State>().unwrap(), state);
+            state.pay_status()
+        });
+        assert_eq!(codes, [0, 0, 1, -1, -1, 1, 2]);
+        for state in RefundState::ALL {
+            assert_eq!(state.as_str().parse::<RefundState>().unwrap(), state);
+        }
+        assert!("99".parse::<State>().is_err());
+        assert!("".parse::<RefundState>().is_err());
+    }
+}

@@ -1,0 +1,405 @@
+//! SQL of payments and refunds, and nothing but SQL.
+
+use homestay_db::Tx;
+use homestay_error::{Error, Result};
+use homestay_types::{OrderSn, PaymentSn, RefundSn};
+use sqlx::any::AnyRow;
+use sqlx::{Any, Executor, QueryBuilder, Row};
+
+use crate::state::{RefundState, State};
+
+/// A row of `payment`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Payment {
+    pub id: i64,
+    pub sn: PaymentSn,
+    pub order_sn: OrderSn,
+    pub user_id: i64,
+    pub provider: String,
+    pub pay_type: String,
+    pub description: String,
+    pub state: State,
+    pub live: bool,
+    pub amount_cents: i64,
+    pub refunded_cents: i64,
+    pub currency: String,
+    pub pay_url: String,
+    pub provider_ref: String,
+    pub expires_at_ms: i64,
+    pub created_at_ms: i64,
+    pub captured_at_ms: i64,
+}
+
+/// A row of `refund`, with its payment's order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refund {
+    pub sn: RefundSn,
+    pub payment_sn: PaymentSn,
+    pub amount_cents: i64,
+    pub state: RefundState,
+    pub reason: String,
+}
+
+macro_rules! payment_columns {
+    () => {
+        "id, sn, order_sn, user_id, provider, pay_type, description, state, live, amount_cents, \
+         refunded_cents, currency, pay_url, provider_ref, expires_at_ms, created_at_ms, captured_at_ms"
+    };
+}
+
+macro_rules! refund_columns {
+    () => {
+        "sn, payment_sn, amount_cents, state, reason"
+    };
+}
+
+fn payment(row: &AnyRow) -> Result<Payment> {
+    Ok(Payment {
+        id: row.try_get("id")?,
+        sn: number(row, "sn")?,
+        order_sn: number(row, "order_sn")?,
+        user_id: row.try_get("user_id")?,
+        provider: row.try_get("provider")?,
+        pay_type: row.try_get("pay_type")?,
+        description: row.try_get("description")?,
+        state: row.try_get::<String, _>("state")?.parse()?,
+        live: row.try_get::<i64, _>("live")? == 1,
+        amount_cents: row.try_get("amount_cents")?,
+        refunded_cents: row.try_get("refunded_cents")?,
+        currency: row.try_get("currency")?,
+        pay_url: row.try_get("pay_url")?,
+        provider_ref: row.try_get("provider_ref")?,
+        expires_at_ms: row.try_get("expires_at_ms")?,
+        created_at_ms: row.try_get("created_at_ms")?,
+        captured_at_ms: row.try_get("captured_at_ms")?,
+    })
+}
+
+fn refund(row: &AnyRow) -> Result<Refund> {
+    Ok(Refund {
+        sn: number(row, "sn")?,
+        payment_sn: number(row, "payment_sn")?,
+        amount_cents: row.try_get("amount_cents")?,
+        state: row.try_get::<String, _>("state")?.parse()?,
+        reason: row.try_get("reason")?,
+    })
+}
+
+/// A number in a column; anything else there is our mistake.
+fn number<T>(row: &AnyRow, column: &str) -> Result<T>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    row.try_get::<String, _>(column)?.parse().map_err(Error::internal)
+}
+
+pub(crate) async fn by_sn<'e>(on: impl Executor<'e, Database = Any>, sn: &str) -> Result<Option<Payment>> {
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        payment_columns!(),
+        " FROM payment WHERE sn = $1"
+    ))
+    .bind(sn.to_owned())
+    .fetch_optional(on)
+    .await?;
+    row.as_ref().map(payment).transpose()
+}
+
+/// All payments of an order, oldest first.
+pub(crate) async fn of_order<'e>(
+    on: impl Executor<'e, Database = Any>,
+    order_sn: &str,
+) -> Result<Vec<Payment>> {
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        payment_columns!(),
+        " FROM payment WHERE order_sn = $1 ORDER BY id"
+    ))
+    .bind(order_sn.to_owned())
+    .fetch_all(on)
+    .await?;
+    rows.iter().map(payment).collect()
+}
+
+/// The payment that stands in the way of a new one: the live one, or one whose money has come.
+pub(crate) async fn current(tx: &mut Tx, order_sn: &OrderSn) -> Result<Option<Payment>> {
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        payment_columns!(),
+        " FROM payment WHERE order_sn = $1 AND (live = 1 OR state = 'captured')",
+        " ORDER BY CASE WHEN state = 'captured' THEN 0 ELSE 1 END, id LIMIT 1"
+    ))
+    .bind(order_sn.to_string())
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.as_ref().map(payment).transpose()
+}
+
+/// Locks the order's row for a new payment; false when the order is closed for payments.
+pub(crate) async fn open_order(tx: &mut Tx, order_sn: &OrderSn) -> Result<bool> {
+    let done = sqlx::query(
+        "INSERT INTO pay_order (order_sn, closed) VALUES ($1, 0) \
+         ON CONFLICT (order_sn) DO UPDATE SET closed = 0 WHERE pay_order.closed = 0",
+    )
+    .bind(order_sn.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// No new payments for the order from now on.
+pub(crate) async fn close_order(tx: &mut Tx, order_sn: &OrderSn) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO pay_order (order_sn, closed) VALUES ($1, 1) \
+         ON CONFLICT (order_sn) DO UPDATE SET closed = 1",
+    )
+    .bind(order_sn.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Frees the order of a live payment whose time is over; its money, if it comes, is recorded all the same.
+pub(crate) async fn lapse(tx: &mut Tx, order_sn: &OrderSn, now_ms: i64) -> Result<()> {
+    sqlx::query(
+        "UPDATE payment SET live = 0, updated_at_ms = $1 \
+         WHERE order_sn = $2 AND live = 1 AND expires_at_ms <= $1 AND state IN ('created', 'pending')",
+    )
+    .bind(now_ms)
+    .bind(order_sn.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// False when the order has a live payment already.
+pub(crate) async fn insert(tx: &mut Tx, new: &Payment) -> Result<bool> {
+    let done = sqlx::query(
+        "INSERT INTO payment (id, sn, order_sn, user_id, provider, pay_type, description, state, live, amount_cents, \
+         refunded_cents, currency, pay_url, provider_ref, expires_at_ms, created_at_ms, captured_at_ms, updated_at_ms, \
+         swept_at_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, 0, $10, '', '', $11, $12, 0, $12, 0) ON CONFLICT DO NOTHING",
+    )
+    .bind(new.id)
+    .bind(new.sn.to_string())
+    .bind(new.order_sn.to_string())
+    .bind(new.user_id)
+    .bind(new.provider.clone())
+    .bind(new.pay_type.clone())
+    .bind(new.description.clone())
+    .bind(new.state.as_str())
+    .bind(new.amount_cents)
+    .bind(new.currency.clone())
+    .bind(new.expires_at_ms)
+    .bind(new.created_at_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// What a change of state sets beside the state.
+#[derive(Debug, Clone)]
+pub(crate) enum Set {
+    /// Frees the order for another payment.
+    NotLive,
+    /// Keeps `live` as it is.
+    Captured { at_ms: i64, provider_ref: String },
+    /// Never more than was paid: the statement says so.
+    Refunded { cents: i64 },
+}
+
+/// Changes the state as [`State::can_become`] allows; false when the payment is not in such a state.
+pub(crate) async fn change(tx: &mut Tx, sn: &PaymentSn, to: State, set: Set, now_ms: i64) -> Result<bool> {
+    let mut update = QueryBuilder::<Any>::new("UPDATE payment SET state = ");
+    update.push_bind(to.as_str());
+    update.push(", updated_at_ms = ").push_bind(now_ms);
+    let mut left = None;
+    match set {
+        Set::NotLive => {
+            update.push(", live = 0");
+        }
+        Set::Captured { at_ms, provider_ref } => {
+            update.push(", captured_at_ms = ").push_bind(at_ms);
+            if !provider_ref.is_empty() {
+                update.push(", provider_ref = ").push_bind(provider_ref);
+            }
+        }
+        Set::Refunded { cents } => {
+            update
+                .push(", live = 0, refunded_cents = refunded_cents + ")
+                .push_bind(cents);
+            left = Some(cents);
+        }
+    }
+    update.push(" WHERE sn = ").push_bind(sn.to_string());
+    if let Some(cents) = left {
+        update
+            .push(" AND amount_cents - refunded_cents >= ")
+            .push_bind(cents);
+    }
+    update.push(" AND state IN (");
+    let mut from = update.separated(", ");
+    for state in State::before(to) {
+        from.push_bind(state.as_str());
+    }
+    update.push(")");
+    let done = update.build().execute(&mut **tx).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Keeps what the provider answered to the prepay, and opens the payment unless something has happened to it meanwhile.
+pub(crate) async fn set_prepay(
+    tx: &mut Tx,
+    sn: &PaymentSn,
+    pay_url: &str,
+    provider_ref: &str,
+    now_ms: i64,
+) -> Result<()> {
+    sqlx::query("UPDATE payment SET pay_url = $1, provider_ref = $2 WHERE sn = $3 AND pay_url = ''")
+        .bind(pay_url.to_owned())
+        .bind(provider_ref.to_owned())
+        .bind(sn.to_string())
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query(
+        "UPDATE payment SET state = 'pending', updated_at_ms = $1 WHERE sn = $2 AND state = 'created'",
+    )
+    .bind(now_ms)
+    .bind(sn.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Notes a provider's event; false when it was noted before.
+pub(crate) async fn note_event(
+    tx: &mut Tx,
+    provider: &str,
+    event_id: &str,
+    payment_sn: &PaymentSn,
+    now_ms: i64,
+) -> Result<bool> {
+    let done = sqlx::query(
+        "INSERT INTO inbox (provider, event_id, payment_sn, received_at_ms) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(provider.to_owned())
+    .bind(event_id.to_owned())
+    .bind(payment_sn.to_string())
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// False when the payment has a refund already.
+pub(crate) async fn insert_refund(tx: &mut Tx, id: i64, new: &Refund, now_ms: i64) -> Result<bool> {
+    let done = sqlx::query(
+        "INSERT INTO refund (id, sn, payment_sn, amount_cents, state, reason, failure, created_at_ms, updated_at_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, '', $7, $7) ON CONFLICT DO NOTHING",
+    )
+    .bind(id)
+    .bind(new.sn.to_string())
+    .bind(new.payment_sn.to_string())
+    .bind(new.amount_cents)
+    .bind(new.state.as_str())
+    .bind(new.reason.clone())
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(crate) async fn refund_by_sn<'e>(
+    on: impl Executor<'e, Database = Any>,
+    sn: &str,
+) -> Result<Option<Refund>> {
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        refund_columns!(),
+        " FROM refund WHERE sn = $1"
+    ))
+    .bind(sn.to_owned())
+    .fetch_optional(on)
+    .await?;
+    row.as_ref().map(refund).transpose()
+}
+
+pub(crate) async fn refund_of<'e>(
+    on: impl Executor<'e, Database = Any>,
+    payment_sn: &PaymentSn,
+) -> Result<Option<Refund>> {
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        refund_columns!(),
+        " FROM refund WHERE payment_sn = $1"
+    ))
+    .bind(payment_sn.to_string())
+    .fetch_optional(on)
+    .await?;
+    row.as_ref().map(refund).transpose()
+}
+
+/// The money went back, whatever we thought of the refund before.
+pub(crate) async fn refund_succeeded(tx: &mut Tx, payment_sn: &PaymentSn, now_ms: i64) -> Result<()> {
+    sqlx::query(
+        "UPDATE refund SET state = 'succeeded', updated_at_ms = $1 \
+         WHERE payment_sn = $2 AND state IN ('pending', 'failed')",
+    )
+    .bind(now_ms)
+    .bind(payment_sn.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The provider refused; false when the refund is not pending any more.
+pub(crate) async fn refund_failed(tx: &mut Tx, sn: &RefundSn, failure: &str, now_ms: i64) -> Result<bool> {
+    let done = sqlx::query(
+        "UPDATE refund SET state = 'failed', failure = $1, updated_at_ms = $2 WHERE sn = $3 AND state = 'pending'",
+    )
+    .bind(failure.to_owned())
+    .bind(now_ms)
+    .bind(sn.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Payments that should not be open any more: of a closed order and older than `made_before_ms`, or past
+/// `expired_before_ms`. At most 50, those first that were not looked at for longest; they count as looked at.
+pub(crate) async fn overdue(
+    tx: &mut Tx,
+    made_before_ms: i64,
+    expired_before_ms: i64,
+    now_ms: i64,
+) -> Result<Vec<Payment>> {
+    let rows = sqlx::query(concat!(
+        "UPDATE payment SET swept_at_ms = $1 WHERE sn IN (SELECT p.sn FROM payment p ",
+        "LEFT JOIN pay_order o ON o.order_sn = p.order_sn ",
+        "WHERE p.state IN ('created', 'pending') ",
+        "AND (p.expires_at_ms < $2 OR (o.closed = 1 AND p.created_at_ms < $3)) ",
+        "ORDER BY p.swept_at_ms LIMIT 50) RETURNING ",
+        payment_columns!()
+    ))
+    .bind(now_ms)
+    .bind(expired_before_ms)
+    .bind(made_before_ms)
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.iter().map(payment).collect()
+}
+
+/// Numbers of refunds that are pending since before `before_ms`, at most 50; they count as touched now.
+pub(crate) async fn stuck_refunds(tx: &mut Tx, before_ms: i64, now_ms: i64) -> Result<Vec<String>> {
+    let rows = sqlx::query(
+        "UPDATE refund SET updated_at_ms = $1 WHERE sn IN (SELECT sn FROM refund \
+         WHERE state = 'pending' AND updated_at_ms < $2 ORDER BY updated_at_ms LIMIT 50) RETURNING sn",
+    )
+    .bind(now_ms)
+    .bind(before_ms)
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.iter().map(|row| Ok(row.try_get("sn")?)).collect()
+}

@@ -1,0 +1,225 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use homestay_clock::Clock;
+use homestay_db::{Db, Tx};
+use homestay_error::{Code, Error, Result};
+use homestay_types::{OrderSn, Stay, day_number, midnight_s};
+
+use crate::house::House;
+use crate::quote::{Quote, quote};
+use crate::rules::{self, Dates};
+use crate::store::{
+    self,
+    hold::{NewHold, StoredHold},
+};
+
+/// What an order asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) hold_key: String,
+    pub(crate) fingerprint: String,
+    pub(crate) order_sn: OrderSn,
+    pub(crate) attempt: i64,
+    pub(crate) house_id: i64,
+    pub(crate) dates: Dates,
+    pub(crate) guests: i64,
+    pub(crate) meals: bool,
+    /// 0: any.
+    pub(crate) expected_total_cents: i64,
+    /// False: the nights of an earlier attempt are taken again, at its price.
+    pub(crate) new_booking: bool,
+}
+
+/// What an order got.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) order_sn: OrderSn,
+    pub(crate) house: House,
+    pub(crate) quote: Quote,
+    pub(crate) unit: i64,
+    pub(crate) repeated: bool,
+}
+
+/// What the transaction found.
+enum Outcome {
+    Taken(i64),
+    Known(StoredHold),
+}
+
+/// Takes nights and meals for an order, all or nothing, and answers with house and price as they are kept.
+///
+/// A key that is known is answered as it was the first time, whatever has changed since.
+pub(crate) async fn hold(db: &Db, clock: &Clock, ask: Ask) -> Result<Held> {
+    match try_hold(db, clock, &ask).await {
+        // What was booked under this key may not be bookable any more. Other errors are not worth asking for.
+        Err(refusal) if !refusal.code().is_transient() => {
+            match store::hold::find(db.read(), &ask.hold_key).await? {
+                Some(known) => replay(&ask, &known),
+                None => Err(refusal),
+            }
+        }
+        outcome => outcome,
+    }
+}
+
+async fn try_hold(db: &Db, clock: &Clock, ask: &Ask) -> Result<Held> {
+    let (house, quote, new) = if ask.new_booking {
+        priced(db, clock, ask).await?
+    } else {
+        again(db, clock, ask).await?
+    };
+    match take(db, new).await? {
+        Outcome::Taken(unit) => Ok(Held {
+            order_sn: ask.order_sn.clone(),
+            house,
+            quote,
+            unit,
+            repeated: false,
+        }),
+        Outcome::Known(known) => replay(ask, &known),
+    }
+}
+
+/// A booking by today's rules and prices.
+async fn priced(db: &Db, clock: &Clock, ask: &Ask) -> Result<(House, Quote, NewHold)> {
+    let (house, stay, quote) = evaluate(db, clock, ask.house_id, &ask.dates, ask.guests, ask.meals).await?;
+    if ask.expected_total_cents != 0 && ask.expected_total_cents != quote.total_cents {
+        let details = serde_json::to_value(&quote).map_err(Error::internal)?;
+        return Err(Error::new(Code::PriceChanged).details(details));
+    }
+    let new = NewHold {
+        hold_key: ask.hold_key.clone(),
+        fingerprint: ask.fingerprint.clone(),
+        order_sn: ask.order_sn.clone(),
+        attempt: ask.attempt,
+        house_id: house.id,
+        shop_id: house.shop_id,
+        check_in: day_number(stay.check_in()),
+        check_out: day_number(stay.check_out()),
+        starts_at_ms: midnight_s(stay.check_in(), &house.zone()?).saturating_mul(1000),
+        units: house.units,
+        meals: if ask.meals { ask.guests } else { 0 },
+        meals_per_day: house.meals_per_day,
+        snapshot: serde_json::to_string(&house).map_err(Error::internal)?,
+        quote: serde_json::to_string(&quote).map_err(Error::internal)?,
+        now_ms: clock.now_ms(),
+    };
+    Ok((house, quote, new))
+}
+
+/// The nights of the order's earlier attempt, as they were sold then. Only stock is asked again.
+async fn again(db: &Db, clock: &Clock, ask: &Ask) -> Result<(House, Quote, NewHold)> {
+    let earlier = store::hold::find_earlier(db.read(), &ask.order_sn, ask.attempt)
+        .await?
+        .ok_or_else(|| Error::with(Code::NotFound, "the order has no earlier attempt"))?;
+    let (house, quote) = kept(&earlier)?;
+    // What can be sold may have grown or shrunk since.
+    let current = store::house::find(db.read(), house.id)
+        .await?
+        .ok_or_else(|| Error::new(Code::HouseNotFound))?;
+    let new = NewHold {
+        hold_key: ask.hold_key.clone(),
+        fingerprint: ask.fingerprint.clone(),
+        order_sn: ask.order_sn.clone(),
+        attempt: ask.attempt,
+        house_id: house.id,
+        shop_id: house.shop_id,
+        check_in: earlier.check_in,
+        check_out: earlier.check_out,
+        starts_at_ms: earlier.starts_at_ms,
+        units: current.units,
+        meals: earlier.meals,
+        meals_per_day: current.meals_per_day,
+        snapshot: earlier.snapshot,
+        quote: earlier.quote,
+        now_ms: clock.now_ms(),
+    };
+    Ok((house, quote, new))
+}
+
+/// House, stay and price of a booking that the rules allow; stock is not asked.
+pub(crate) async fn evaluate(
+    db: &Db,
+    clock: &Clock,
+    house_id: i64,
+    dates: &Dates,
+    guests: i64,
+    meals: bool,
+) -> Result<(House, Stay, Quote)> {
+    rules::some_guests(guests)?;
+    let (house, days) = store::house::find_with_days(db.read(), house_id, dates.around())
+        .await?
+        .ok_or_else(|| Error::new(Code::HouseNotFound))?;
+    let zone = house.zone()?;
+    let stay = dates.stay(&zone)?;
+    let today = rules::today(clock.now(), &zone);
+    rules::bookable(&house, &days, &stay, dates.start_field(), guests, meals, today)?;
+    let quote = quote(&house, &days, &stay, guests, meals)?;
+    Ok((house, stay, quote))
+}
+
+/// One transaction, repeated when another one took the chosen unit in between. SQLite has one writer, so that only Postgres
+/// repeats; each round another unit is gone.
+async fn take(db: &Db, new: NewHold) -> Result<Outcome> {
+    let mut rounds = new.units;
+    loop {
+        let outrun = Arc::new(AtomicBool::new(false));
+        let (hold, flag) = (new.clone(), outrun.clone());
+        let outcome = db
+            .write(move |tx| Box::pin(async move { take_once(tx, &hold, &flag).await }))
+            .await;
+        rounds -= 1;
+        if rounds < 1 || !outrun.load(Ordering::Relaxed) {
+            return outcome;
+        }
+    }
+}
+
+async fn take_once(tx: &mut Tx, hold: &NewHold, outrun: &AtomicBool) -> Result<Outcome> {
+    if hold.attempt > 1 {
+        store::hold::release(tx, hold.order_sn.as_str(), hold.attempt - 1).await?;
+    }
+    let Some(unit) = store::hold::insert(tx, hold).await? else {
+        let known = store::hold::find_in(tx, &hold.hold_key).await?;
+        return known
+            .map(Outcome::Known)
+            .ok_or_else(|| Error::internal("a known key has no hold"));
+    };
+    if unit == 0 {
+        return Err(Error::new(Code::DatesTaken));
+    }
+    if !store::hold::take_nights(tx, hold, unit).await? {
+        outrun.store(true, Ordering::Relaxed);
+        return Err(Error::new(Code::DatesTaken));
+    }
+    if hold.meals > 0 && !store::hold::take_meals(tx, hold).await? {
+        return Err(Error::new(Code::MealsSoldOut));
+    }
+    Ok(Outcome::Taken(unit))
+}
+
+/// The answer to a key that was used before.
+fn replay(ask: &Ask, known: &StoredHold) -> Result<Held> {
+    if known.fingerprint != ask.fingerprint {
+        return Err(Error::new(Code::IdempotencyKeyReused));
+    }
+    if known.released {
+        return Err(Error::new(Code::IdempotencyKeyExpired));
+    }
+    let (house, quote) = kept(known)?;
+    Ok(Held {
+        order_sn: known.order_sn.clone(),
+        house,
+        quote,
+        unit: known.unit,
+        repeated: true,
+    })
+}
+
+fn kept(hold: &StoredHold) -> Result<(House, Quote)> {
+    Ok((
+        serde_json::from_str(&hold.snapshot).map_err(Error::internal)?,
+        serde_json::from_str(&hold.quote).map_err(Error::internal)?,
+    ))
+}

@@ -1,0 +1,292 @@
+use homestay_db::Tx;
+use homestay_error::{Error, Result};
+use homestay_types::OrderSn;
+use sqlx::any::AnyRow;
+use sqlx::{Any, AnyPool, QueryBuilder, Row};
+
+/// A hold to be written.
+#[derive(Debug, Clone)]
+pub(crate) struct NewHold {
+    pub(crate) hold_key: String,
+    pub(crate) fingerprint: String,
+    pub(crate) order_sn: OrderSn,
+    pub(crate) attempt: i64,
+    pub(crate) house_id: i64,
+    pub(crate) shop_id: i64,
+    /// Day numbers `[check_in, check_out)`.
+    pub(crate) check_in: i64,
+    pub(crate) check_out: i64,
+    pub(crate) starts_at_ms: i64,
+    /// Units of the house, to choose from.
+    pub(crate) units: i64,
+    /// Meals for each day; 0: none.
+    pub(crate) meals: i64,
+    /// Meals that can be sold for one day.
+    pub(crate) meals_per_day: i64,
+    pub(crate) snapshot: String,
+    pub(crate) quote: String,
+    pub(crate) now_ms: i64,
+}
+
+/// A hold as it was written.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredHold {
+    pub(crate) fingerprint: String,
+    pub(crate) order_sn: OrderSn,
+    pub(crate) check_in: i64,
+    pub(crate) check_out: i64,
+    pub(crate) starts_at_ms: i64,
+    pub(crate) unit: i64,
+    pub(crate) meals: i64,
+    pub(crate) released: bool,
+    pub(crate) snapshot: String,
+    pub(crate) quote: String,
+}
+
+/// A hold that no order has claimed yet.
+#[derive(Debug, Clone)]
+pub(crate) struct OpenHold {
+    pub(crate) hold_key: String,
+    pub(crate) order_sn: String,
+    pub(crate) attempt: i64,
+    pub(crate) created_at_ms: i64,
+}
+
+macro_rules! stored {
+    ($which:literal) => {
+        concat!(
+            "SELECT fingerprint, order_sn, check_in, check_out, starts_at_ms, unit, meals, state, snapshot, quote \
+             FROM hold WHERE ",
+            $which
+        )
+    };
+}
+
+fn read(row: &AnyRow) -> Result<StoredHold> {
+    let order_sn: String = row.try_get(1)?;
+    Ok(StoredHold {
+        fingerprint: row.try_get(0)?,
+        order_sn: order_sn.parse().map_err(Error::internal)?,
+        check_in: row.try_get(2)?,
+        check_out: row.try_get(3)?,
+        starts_at_ms: row.try_get(4)?,
+        unit: row.try_get(5)?,
+        meals: row.try_get(6)?,
+        released: row.try_get::<String, _>(7)? == "released",
+        snapshot: row.try_get(8)?,
+        quote: row.try_get(9)?,
+    })
+}
+
+/// The hold of a key.
+pub(crate) async fn find(pool: &AnyPool, hold_key: &str) -> Result<Option<StoredHold>> {
+    let row = sqlx::query(stored!("hold_key = $1"))
+        .bind(hold_key.to_owned())
+        .fetch_optional(pool)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// As [`find`], with what this transaction has written.
+pub(crate) async fn find_in(tx: &mut Tx, hold_key: &str) -> Result<Option<StoredHold>> {
+    let row = sqlx::query(stored!("hold_key = $1"))
+        .bind(hold_key.to_owned())
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The latest hold of an order before `attempt`.
+pub(crate) async fn find_earlier(
+    pool: &AnyPool,
+    order_sn: &OrderSn,
+    attempt: i64,
+) -> Result<Option<StoredHold>> {
+    let row = sqlx::query(stored!(
+        "order_sn = $1 AND attempt < $2 ORDER BY attempt DESC LIMIT 1"
+    ))
+    .bind(order_sn.as_str().to_owned())
+    .bind(attempt)
+    .fetch_optional(pool)
+    .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Writes the hold with the lowest unit that is free on all its nights, 0 if there is none; `None` if the key is known.
+pub(crate) async fn insert(tx: &mut Tx, hold: &NewHold) -> Result<Option<i64>> {
+    let rows = sqlx::query(
+        "WITH RECURSIVE u(unit) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT unit + 1 FROM u WHERE unit < $10) \
+         INSERT INTO hold (hold_key, fingerprint, order_sn, attempt, house_id, shop_id, check_in, check_out, \
+         starts_at_ms, unit, meals, state, snapshot, quote, created_at_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+         COALESCE((SELECT MIN(u.unit) FROM u WHERE NOT EXISTS (SELECT 1 FROM night n \
+         WHERE n.house_id = $5 AND n.day >= $7 AND n.day < $8 AND n.unit = u.unit)), 0), \
+         $11, 'held', $12, $13, $14) ON CONFLICT (hold_key) DO NOTHING RETURNING unit",
+    )
+    .bind(hold.hold_key.clone())
+    .bind(hold.fingerprint.clone())
+    .bind(hold.order_sn.as_str().to_owned())
+    .bind(hold.attempt)
+    .bind(hold.house_id)
+    .bind(hold.shop_id)
+    .bind(hold.check_in)
+    .bind(hold.check_out)
+    .bind(hold.starts_at_ms)
+    .bind(hold.units)
+    .bind(hold.meals)
+    .bind(hold.snapshot.clone())
+    .bind(hold.quote.clone())
+    .bind(hold.now_ms)
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.first().map(|row| row.try_get(0)).transpose()?)
+}
+
+/// Takes the nights of `unit`, in day order so that two who want the same wait and do not deadlock; whether all were free.
+pub(crate) async fn take_nights(tx: &mut Tx, hold: &NewHold, unit: i64) -> Result<bool> {
+    let taken = sqlx::query(
+        "WITH RECURSIVE d(day) AS (SELECT CAST($2 AS BIGINT) UNION ALL SELECT day + 1 FROM d WHERE day + 1 < $3) \
+         INSERT INTO night (house_id, day, unit, order_sn, attempt) \
+         SELECT CAST($1 AS BIGINT), d.day, CAST($4 AS BIGINT), CAST($5 AS TEXT), CAST($6 AS BIGINT) \
+         FROM d WHERE 1 = 1 ORDER BY d.day ON CONFLICT (house_id, day, unit) DO NOTHING",
+    )
+    .bind(hold.house_id)
+    .bind(hold.check_in)
+    .bind(hold.check_out)
+    .bind(unit)
+    .bind(hold.order_sn.as_str().to_owned())
+    .bind(hold.attempt)
+    .execute(&mut **tx)
+    .await?
+    .rows_affected();
+    Ok(i64::try_from(taken) == Ok(hold.check_out - hold.check_in))
+}
+
+/// Takes the meals of each day; whether there were enough on all.
+pub(crate) async fn take_meals(tx: &mut Tx, hold: &NewHold) -> Result<bool> {
+    let taken = sqlx::query(
+        "WITH RECURSIVE d(day) AS (SELECT CAST($2 AS BIGINT) UNION ALL SELECT day + 1 FROM d WHERE day + 1 < $3) \
+         INSERT INTO meal_day (house_id, day, taken) \
+         SELECT CAST($1 AS BIGINT), d.day, CAST($4 AS BIGINT) FROM d WHERE CAST($4 AS BIGINT) <= $5 ORDER BY d.day \
+         ON CONFLICT (house_id, day) DO UPDATE SET taken = meal_day.taken + excluded.taken \
+         WHERE meal_day.taken + excluded.taken <= $5",
+    )
+    .bind(hold.house_id)
+    .bind(hold.check_in)
+    .bind(hold.check_out)
+    .bind(hold.meals)
+    .bind(hold.meals_per_day)
+    .execute(&mut **tx)
+    .await?
+    .rows_affected();
+    Ok(i64::try_from(taken) == Ok(hold.check_out - hold.check_in))
+}
+
+/// What [`give_back`] reads, after the change of state that may happen only once.
+macro_rules! released {
+    ($which:literal) => {
+        concat!(
+            "UPDATE hold SET state = 'released' WHERE ",
+            $which,
+            " RETURNING house_id, check_in, check_out, unit, meals, order_sn, attempt"
+        )
+    };
+}
+
+/// Gives back nights and meals of an order's holds up to `attempt`, once. How many holds were released now.
+pub(crate) async fn release(tx: &mut Tx, order_sn: &str, attempt: i64) -> Result<i64> {
+    let released = sqlx::query(released!(
+        "order_sn = $1 AND attempt <= $2 AND state <> 'released'"
+    ))
+    .bind(order_sn.to_owned())
+    .bind(attempt)
+    .fetch_all(&mut **tx)
+    .await?;
+    give_back(tx, &released).await
+}
+
+/// Gives back nights and meals of a hold that no order has claimed, once. How many holds were released now.
+pub(crate) async fn release_open(tx: &mut Tx, hold_key: String) -> Result<i64> {
+    let released = sqlx::query(released!("hold_key = $1 AND state = 'held'"))
+        .bind(hold_key)
+        .fetch_all(&mut **tx)
+        .await?;
+    give_back(tx, &released).await
+}
+
+async fn give_back(tx: &mut Tx, released: &[AnyRow]) -> Result<i64> {
+    for row in released {
+        let house_id: i64 = row.try_get(0)?;
+        let (check_in, check_out): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+        let meals: i64 = row.try_get(4)?;
+        sqlx::query(
+            "DELETE FROM night WHERE house_id = $1 AND day >= $2 AND day < $3 AND unit = $4 \
+             AND order_sn = $5 AND attempt = $6",
+        )
+        .bind(house_id)
+        .bind(check_in)
+        .bind(check_out)
+        .bind(row.try_get::<i64, _>(3)?)
+        .bind(row.try_get::<String, _>(5)?)
+        .bind(row.try_get::<i64, _>(6)?)
+        .execute(&mut **tx)
+        .await?;
+        if meals > 0 {
+            sqlx::query(
+                "UPDATE meal_day SET taken = taken - $4 WHERE house_id = $1 AND day >= $2 AND day < $3",
+            )
+            .bind(house_id)
+            .bind(check_in)
+            .bind(check_out)
+            .bind(meals)
+            .execute(&mut **tx)
+            .await?;
+        }
+    }
+    Ok(i64::try_from(released.len()).unwrap_or(i64::MAX))
+}
+
+/// Holds without an order that were made at `until_ms` or before, oldest first, after the place where the last page ended.
+/// At most a hundred.
+pub(crate) async fn open(
+    pool: &AnyPool,
+    until_ms: i64,
+    (after_ms, after_key): &(i64, String),
+) -> Result<Vec<OpenHold>> {
+    let rows = sqlx::query(
+        "SELECT hold_key, order_sn, attempt, created_at_ms FROM hold WHERE state = 'held' AND created_at_ms <= $1 \
+         AND (created_at_ms > $2 OR (created_at_ms = $2 AND hold_key > $3)) \
+         ORDER BY created_at_ms, hold_key LIMIT 100",
+    )
+    .bind(until_ms)
+    .bind(*after_ms)
+    .bind(after_key.clone())
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(OpenHold {
+                hold_key: row.try_get(0)?,
+                order_sn: row.try_get(1)?,
+                attempt: row.try_get(2)?,
+                created_at_ms: row.try_get(3)?,
+            })
+        })
+        .collect()
+}
+
+/// Marks holds as belonging to an order; how many were not before.
+pub(crate) async fn bind(tx: &mut Tx, hold_keys: Vec<String>) -> Result<i64> {
+    if hold_keys.is_empty() {
+        return Ok(0);
+    }
+    let mut update =
+        QueryBuilder::<Any>::new("UPDATE hold SET state = 'bound' WHERE state = 'held' AND hold_key IN (");
+    let mut keys = update.separated(", ");
+    for key in hold_keys {
+        keys.push_bind(key);
+    }
+    update.push(")");
+    let bound = update.build().execute(&mut **tx).await?.rows_affected();
+    Ok(i64::try_from(bound).unwrap_or(i64::MAX))
+}
