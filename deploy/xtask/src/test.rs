@@ -24,13 +24,21 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "clippy",
-        arguments: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        arguments: &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--keep-going",
+            "--",
+            "-D",
+            "warnings",
+        ],
         environment: &[],
         counted: false,
     },
     Step {
         name: "rustdoc",
-        arguments: &["doc", "--workspace", "--no-deps"],
+        arguments: &["doc", "--workspace", "--no-deps", "--keep-going"],
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
         counted: false,
     },

@@ -8,7 +8,7 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt;
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 use homestay_error::{Code, Error};
 use homestay_rpc::deadline;
 use homestay_service::Stop;
@@ -26,6 +26,8 @@ static REQUESTS: LazyLock<Red> = LazyLock::new(|| Red::new("http_requests", "rou
 
 /// Longest body a route reads unless it says otherwise (contract.md §1.2).
 const BODY_LIMIT: usize = 1 << 20;
+/// How much of a body that is too long is read and thrown away.
+const DRAINED: usize = 16 * BODY_LIMIT;
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -94,7 +96,7 @@ async fn edge(State(edge): State<Edge>, mut request: Request, next: Next) -> Res
 
     let span = tracing::info_span!("http", route = %label, trace_id = %trace_id, request_id = %request_id);
     let work = async {
-        let handled = std::panic::AssertUnwindSafe(next.run(request)).catch_unwind();
+        let handled = std::panic::AssertUnwindSafe(answer(request, next)).catch_unwind();
         let response = match tokio::time::timeout(edge.deadline, handled).await {
             Ok(Ok(response)) => response,
             Ok(Err(_)) => ApiError(Error::internal("a handler panicked")).into_response(),
@@ -118,6 +120,26 @@ async fn edge(State(edge): State<Edge>, mut request: Request, next: Next) -> Res
     trace::scope(context, deadline::scope(edge.deadline, work))
         .instrument(span)
         .await
+}
+
+/// Runs the handler; a body that says it is too long is read to its end first, because a client that is still sending sees a
+/// broken connection instead of an answer.
+async fn answer(request: Request, next: Next) -> Response {
+    let length = text(&request, "content-length")
+        .and_then(|text| text.parse::<usize>().ok())
+        .unwrap_or(0);
+    if length <= BODY_LIMIT {
+        return next.run(request).await;
+    }
+    let mut read = 0;
+    let mut body = request.into_body().into_data_stream();
+    while let Some(Ok(chunk)) = body.next().await {
+        read += chunk.len();
+        if read > DRAINED {
+            break;
+        }
+    }
+    ApiError(Error::new(Code::BodyTooLarge)).into_response()
 }
 
 fn text<'r>(request: &'r Request, name: &str) -> Option<&'r str> {

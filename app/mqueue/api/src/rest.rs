@@ -83,8 +83,7 @@ impl From<pb::JobView> for JobJson {
             queue: job.queue,
             kind: job.kind,
             state: view.state,
-            payload: serde_json::from_str(&job.payload)
-                .unwrap_or(serde_json::Value::String(job.payload)),
+            payload: serde_json::from_str(&job.payload).unwrap_or(serde_json::Value::String(job.payload)),
             unique_key: text(view.unique_key),
             attempt: job.attempt,
             max_attempts: job.max_attempts,

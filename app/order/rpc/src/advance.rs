@@ -56,6 +56,7 @@ impl OrderService {
                 Next::Close => self.close_unpaid(&order).await?,
                 Next::TakeAgain(payment) => self.take_again(&order, payment).await?,
                 Next::GiveBack(payment, why) => self.give_back(&order, payment, why).await?,
+                Next::Reverse(payment) => self.reverse(&order, payment).await?,
                 Next::Refunded => self.note_refunded(&order).await?,
                 Next::Nothing => {
                     let money = money.unwrap_or_default();

@@ -76,6 +76,8 @@ pub(crate) enum Next<'m> {
     TakeAgain(&'m Payment),
     /// Cancelled → refund pending, with the reason.
     GiveBack(&'m Payment, &'static str),
+    /// Confirmed → refund pending: the provider has given the money back of its own accord.
+    Reverse(&'m Payment),
     /// Refund pending → refunded.
     Refunded,
 }
@@ -100,6 +102,14 @@ fn paying<'m>(order: &Order, money: &'m Money) -> Option<&'m Payment> {
         .captured()
         .filter(|payment| pays(order, payment))
         .min_by(|a, b| (a.captured_at_ms, &a.sn).cmp(&(b.captured_at_ms, &b.sn)))
+}
+
+/// The order's own payment, if all of it is back.
+fn own_refunded<'m>(order: &Order, money: &'m Money) -> Option<&'m Payment> {
+    let payments = money.payments.as_deref().unwrap_or_default();
+    payments
+        .iter()
+        .find(|payment| payment.sn == order.payment_sn && payment.state == PaymentState::Refunded)
 }
 
 /// The next thing that is due. Repeated until it says [`Next::Nothing`]; what then remains are [`refunds`].
@@ -127,18 +137,15 @@ pub(crate) fn next<'m>(order: &Order, money: Option<&'m Money>, at: At) -> Next<
             (Some(_), By::Timeout) if order.release_due() => Next::Nothing,
             (Some(payment), By::Timeout) => Next::TakeAgain(payment),
         },
-        State::RefundPending => {
-            let own = money
-                .payments
-                .iter()
-                .flatten()
-                .find(|payment| payment.sn == order.payment_sn);
-            match own {
-                Some(payment) if payment.state == PaymentState::Refunded => Next::Refunded,
-                _ => Next::Nothing,
-            }
-        }
-        State::Confirmed | State::Refunded | State::Used | State::Expired => Next::Nothing,
+        State::Confirmed => match own_refunded(order, money) {
+            Some(payment) => Next::Reverse(payment),
+            None => Next::Nothing,
+        },
+        State::RefundPending => match own_refunded(order, money) {
+            Some(_) => Next::Refunded,
+            None => Next::Nothing,
+        },
+        State::Refunded | State::Used | State::Expired => Next::Nothing,
     }
 }
 
@@ -174,3 +181,6 @@ pub(crate) fn unfinished(order: &Order, money: &Money) -> bool {
     money.trouble.is_some()
         && (money.payments.is_none() || matches!(order.state, State::AwaitingPayment | State::Cancelled(_)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,7 +117,12 @@ fn view(order: Order, steps: Vec<Step>) -> Result<pb::OrderView> {
         state: order.state.name().to_owned(),
         cancelled_by: order.state.cancelled_by().to_owned(),
         trade_state: order.state.outward(),
-        trade_code: order.trade_code,
+        // It opens no door any more once the money goes back.
+        trade_code: if order.state.keeps_nights() {
+            order.trade_code
+        } else {
+            String::new()
+        },
         created_at_ms: order.created_at_ms,
         pay_before_ms: order.pay_before_ms,
         paid_at_ms: order.paid_at_ms,

@@ -46,6 +46,35 @@ impl OrderService {
         Ok(())
     }
 
+    /// Confirmed → refund pending, as the money is gone: everything the order did is undone.
+    pub(crate) async fn reverse(&self, order: &Order, payment: &Payment) -> Result<()> {
+        const WHY: &str = "the payment was refunded by the provider";
+        let now_ms = self.clock.now_ms();
+        let (ids, node) = (self.ids.clone(), self.node.clone());
+        let (order, payment) = (order.clone(), payment.clone());
+        let changed = self
+            .db
+            .write(move |tx| {
+                Box::pin(async move {
+                    if !store::changes::give_back(tx, &order, &payment, now_ms).await? {
+                        return Ok(false);
+                    }
+                    let (sn, attempt) = (order.sn.as_str(), order.attempt);
+                    store::steps::undo(tx, sn, attempt, WHY, now_ms).await?;
+                    let failed = Step::done(Name::Failed, attempt, now_ms, &node).error(WHY);
+                    store::steps::insert(tx, sn, vec![failed]).await?;
+                    let event = entries::changed(&ids, &order.sn, State::RefundPending, "refund_pending");
+                    homestay_outbox::push(tx, &ids, vec![event]).await?;
+                    Ok(true)
+                })
+            })
+            .await?;
+        if changed {
+            crate::count("refund_pending");
+        }
+        Ok(())
+    }
+
     /// Refund pending → refunded.
     pub(crate) async fn note_refunded(&self, order: &Order) -> Result<()> {
         let now_ms = self.clock.now_ms();

@@ -18,9 +18,12 @@ fn not_here<T>() -> Reply<T> {
     Err(Status::unimplemented("not part of this fake"))
 }
 
+/// How many holds a sweep bound and released, or how it failed.
+type Answer = Result<(i64, i64), Code>;
+
 /// Answers sweeps with these, the last one first.
 #[derive(Clone)]
-struct FakeTravel(Arc<Mutex<Vec<Result<(i64, i64), Code>>>>);
+struct FakeTravel(Arc<Mutex<Vec<Answer>>>);
 
 #[tonic::async_trait]
 impl Travel for FakeTravel {
@@ -70,7 +73,7 @@ impl Travel for FakeTravel {
 }
 
 /// Runs the tick's job over these answers, the last one first; how many were left over.
-async fn tick(answers: Vec<Result<(i64, i64), Code>>) -> (Result<(), Failure>, usize) {
+async fn tick(answers: Vec<Answer>) -> (Result<(), Failure>, usize) {
     let fake = FakeTravel(Arc::new(Mutex::new(answers)));
     let travel = TravelClient::new(homestay_testkit::fake(TravelServer::new(fake.clone())));
     let handlers = handlers(&table(travel));

@@ -30,9 +30,7 @@ pub use grpc::TravelService;
 pub use house::{Day, House};
 
 /// Schema of the domain, for `homestay_db`.
-pub const MIGRATIONS: homestay_db::Migrations = &[
-    (1, "travel", include_str!("../migrations/1_travel.sql")),
-];
+pub const MIGRATIONS: homestay_db::Migrations = &[(1, "travel", include_str!("../migrations/1_travel.sql"))];
 
 /// Who may call what: everybody reads, only our own processes take and give back.
 pub const METHODS: Methods = &[

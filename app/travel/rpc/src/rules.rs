@@ -34,10 +34,10 @@ pub enum Dates {
 }
 
 impl Dates {
-    /// The form that was used: seconds are read where no date is given.
+    /// The form that was used: seconds are read where no date is given, if there are any.
     #[must_use]
     pub fn of(check_in: &str, check_out: &str, start: i64, end: i64) -> Self {
-        if check_in.is_empty() && check_out.is_empty() {
+        if check_in.is_empty() && check_out.is_empty() && (start, end) != (0, 0) {
             Dates::Seconds { start, end }
         } else {
             Dates::Iso {

@@ -66,7 +66,7 @@ pub(crate) async fn cancel(tx: &mut Tx, order: &Order, by: By, now_ms: i64) -> R
     Ok(done.rows_affected() == 1)
 }
 
-/// Cancelled → refund pending, for `payment`.
+/// Cancelled or confirmed → refund pending, for `payment`.
 pub(crate) async fn give_back(tx: &mut Tx, order: &Order, payment: &Payment, now_ms: i64) -> Result<bool> {
     allowed(order.state, State::RefundPending)?;
     let done = sqlx::query(

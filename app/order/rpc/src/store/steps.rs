@@ -70,8 +70,8 @@ pub(crate) async fn end(tx: &mut Tx, sn: &str, name: Name, attempt: i64, now_ms:
     Ok(())
 }
 
-/// Begins to undo an unpaid attempt: the payment, of which nothing is left, is undone with it; the nights are when they
-/// are given back ([`nights_undone`]). The step that had not ended says why.
+/// Undoes an attempt of which no money is left: everything but the nights, which are undone when they are given back
+/// ([`nights_undone`]). The step that had not ended says why.
 pub(crate) async fn undo(tx: &mut Tx, sn: &str, attempt: i64, error: &str, now_ms: i64) -> Result<()> {
     sqlx::query(
         "UPDATE order_step SET undo_started_at_ms = CAST($1 AS BIGINT), \

@@ -20,9 +20,10 @@ enum Way {
     LateAfterCancel,
     LateTwice,
     RefundDone,
+    Reversed,
 }
 
-const WAYS: [(Way, &str); 12] = [
+const WAYS: [(Way, &str); 13] = [
     (Way::Untouched, "awaiting_payment"),
     (Way::Paid, "confirmed"),
     (Way::PaidTwice, "confirmed"),
@@ -35,6 +36,7 @@ const WAYS: [(Way, &str); 12] = [
     (Way::LateAfterCancel, "refund_pending"),
     (Way::LateTwice, "confirmed"),
     (Way::RefundDone, "refunded"),
+    (Way::Reversed, "refunded"),
 ];
 
 /// Prepares an order of which something is due.
@@ -75,6 +77,11 @@ async fn prepare(world: &World, way: Way) -> String {
         Way::LateAfterCancel => {
             world.cancel(GUEST, &sn).await.unwrap();
             captured(TOTAL);
+        }
+        Way::Reversed => {
+            let payment = captured(TOTAL);
+            world.advance(&sn).await.unwrap();
+            world.payment.refunded_by_provider(&payment);
         }
         Way::RefundDone => {
             world.cancel(GUEST, &sn).await.unwrap();

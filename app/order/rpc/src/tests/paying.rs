@@ -139,3 +139,33 @@ async fn an_order_is_complete_once_guest_and_host_are_told() {
     assert_eq!(code(told(&world, &order.sn, "cook").await), Code::InvalidArgument);
     assert_eq!(code(told(&world, "HSO1", "host").await), Code::OrderNotFound);
 }
+
+#[tokio::test]
+async fn a_payment_that_the_provider_gives_back_ends_the_order_and_frees_its_nights() {
+    let world = World::new().await;
+    let order = world.booked().await;
+    let payment = world.payment.has(&order.sn, "captured", TOTAL);
+    world.advance(&order.sn).await.unwrap();
+    world.payment.refunded_by_provider(&payment);
+
+    assert_eq!(world.advance(&order.sn).await.unwrap(), "refunded");
+
+    let ended = world.order(&order.sn).await;
+    assert_eq!((ended.trade_state, ended.trade_code.as_str()), (3, ""));
+    assert!(world.travel.held(&order.sn).is_empty());
+    assert_eq!(
+        steps(&ended),
+        [
+            "Scheduling =x",
+            "Pre-Processing =x",
+            "Processing =x",
+            "Post-Processing -x",
+            "Failed ="
+        ]
+    );
+    assert_eq!(
+        world.outbox().await[5..],
+        ["event refund_pending", "event refunded"]
+    );
+    assert!(world.payment.state().refunds.is_empty());
+}

@@ -28,30 +28,39 @@ pub(crate) enum Fault {
 
 /// Counts the calls of all peers, and loses one of them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Faults(Arc<Mutex<(usize, Option<(usize, Fault)>)>>);
+pub(crate) struct Faults(Arc<Mutex<Plan>>);
+
+#[derive(Debug, Default)]
+struct Plan {
+    calls: usize,
+    lost: Option<(usize, Fault)>,
+}
 
 impl Faults {
     /// Loses the `nth` call from now, from 0.
     pub(crate) fn lose(&self, nth: usize, fault: Fault) {
-        *self.0.lock().unwrap() = (0, Some((nth, fault)));
+        *self.0.lock().unwrap() = Plan {
+            calls: 0,
+            lost: Some((nth, fault)),
+        };
     }
 
     /// Loses no more calls.
     pub(crate) fn none(&self) {
-        *self.0.lock().unwrap() = (0, None);
+        *self.0.lock().unwrap() = Plan::default();
     }
 
     /// Calls counted since.
     pub(crate) fn calls(&self) -> usize {
-        self.0.lock().unwrap().0
+        self.0.lock().unwrap().calls
     }
 
     /// Counts a call; whether its reply is to be lost.
     fn call(&self) -> Result<bool, Status> {
         let mut plan = self.0.lock().unwrap();
-        let nth = plan.0;
-        plan.0 += 1;
-        match plan.1 {
+        let nth = plan.calls;
+        plan.calls += 1;
+        match plan.lost {
             Some((lost, Fault::Request)) if lost == nth => Err(status(Code::Unavailable)),
             Some((lost, Fault::Reply)) if lost == nth => Ok(true),
             _ => Ok(false),
@@ -343,6 +352,14 @@ impl FakePayment {
             ..Default::default()
         });
         sn
+    }
+
+    /// The provider gives money back of its own accord.
+    pub(crate) fn refunded_by_provider(&self, sn: &str) {
+        let mut all = self.state();
+        let payment = all.payments.iter_mut().find(|p| p.sn == sn).unwrap();
+        payment.state = "refunded".into();
+        payment.refunded_cents = payment.amount_cents;
     }
 
     /// State of a payment.

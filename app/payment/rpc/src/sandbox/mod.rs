@@ -13,7 +13,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use homestay_clock::{Clock, Ids, secret_token};
-use homestay_config::Secret;
 use homestay_db::Db;
 use homestay_error::{Code, Error, Result};
 use homestay_proto::order::order_client::OrderClient;
@@ -72,7 +71,7 @@ impl Sandbox {
         clock: Clock,
         order: OrderClient<Channel>,
         config: &Config,
-        secret: &Secret,
+        secret: &str,
     ) -> Self {
         let public = config.public_base_url.trim_end_matches('/');
         let callback = config
@@ -86,7 +85,7 @@ impl Sandbox {
             clock,
             order,
             http: homestay_http::client(config.callback_timeout),
-            secret: secret.expose().as_bytes().into(),
+            secret: secret.as_bytes().into(),
             page_base: format!("{public}{PAGE_PATH}").into(),
             callback_url: format!("{callback}{CALLBACK_PATH}").into(),
         }

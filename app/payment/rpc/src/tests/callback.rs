@@ -56,6 +56,12 @@ async fn a_callback_is_recorded_once_however_often_it_comes() {
     };
     assert_eq!(world.call_back(&again).await, taken());
     assert_eq!(world.statuses().await, [1]);
+    // Both were told apart.
+    let rendered = metrics::render();
+    for outcome in ["KNOWN", "UNCHANGED"] {
+        let series = format!(r#"homestay_payment_callbacks_total{{outcome="{outcome}",provider="sandbox"}}"#);
+        assert!(rendered.contains(&series), "{series}");
+    }
 }
 
 #[tokio::test]

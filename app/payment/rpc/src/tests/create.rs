@@ -260,6 +260,33 @@ async fn a_paid_order_gets_no_second_payment_while_it_waits_to_be_confirmed() {
 }
 
 #[tokio::test]
+async fn late_money_for_a_declined_payment_also_means_paid() {
+    let world = World::start().await;
+    let order = world.order(25_600);
+    let payment = world.create(&order).await.unwrap();
+    assert_eq!(world.call_back(&says("failed", &payment)).await.0, 200);
+    assert_eq!(world.call_back(&says("captured", &payment)).await.0, 200);
+    let again = world.create(&order).await.unwrap();
+    assert_eq!(
+        (again.sn.as_str(), again.state.as_str()),
+        (payment.sn.as_str(), "captured")
+    );
+}
+
+#[tokio::test]
+async fn a_payment_whose_time_is_over_makes_room_if_the_order_has_got_more() {
+    let world = World::start().await;
+    let order = world.order(25_600);
+    let first = world.create(&order).await.unwrap();
+    world.clock.advance(PAY_BEFORE);
+    world.extend_order(&order, PAY_BEFORE);
+    let second = world.create(&order).await.unwrap();
+    assert_ne!(second.sn, first.sn);
+    assert_eq!(second.expires_at_ms, NOW_MS + 2 * 1_800_000);
+    assert_eq!(world.charge(&second).await, "open");
+}
+
+#[tokio::test]
 async fn a_provider_that_cannot_be_asked_does_not_hide_the_pay_page() {
     let world = World::start().await;
     let order = world.order(25_600);

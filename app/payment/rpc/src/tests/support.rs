@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use homestay_clock::{Clock, Ids};
-use homestay_config::Secret;
 use homestay_error::{Code, Error};
 use homestay_proto::common::Empty;
 use homestay_proto::order as order_pb;
@@ -110,7 +109,7 @@ impl World {
             clock.clone(),
             order.clone(),
             &config,
-            &Secret::new(SECRET),
+            SECRET,
         );
         let provider = Arc::new(Shaky::new(sandbox.clone()));
         let providers = Providers::new(provider.clone()).with_sandbox_page(sandbox);
@@ -174,6 +173,12 @@ impl World {
     pub fn set_order_state(&self, sn: &str, state: &str) {
         let mut orders = self.orders.0.lock().unwrap();
         orders.get_mut(sn).unwrap().state = state.to_owned();
+    }
+
+    /// The order may be paid until this much later than now.
+    pub fn extend_order(&self, sn: &str, by: Duration) {
+        let until = self.clock.now_ms() + i64::try_from(by.as_millis()).unwrap();
+        self.orders.0.lock().unwrap().get_mut(sn).unwrap().pay_before_ms = until;
     }
 
     pub fn fail(&self, method: &'static str, fault: Fault) {

@@ -34,9 +34,9 @@ pub(super) fn house(id: i64) -> pb::House {
         row_state: 1,
         row_type: 1,
         food_info: "porridge".into(),
-        food_cents: 28_50,
-        price_cents: 388_99,
-        market_cents: 460_00,
+        food_cents: 2850,
+        price_cents: 38_899,
+        market_cents: 46_000,
         weekend_cents: 0,
         city: "Hangzhou".into(),
         time_zone: "Asia/Shanghai".into(),
@@ -119,7 +119,7 @@ impl Travel for FakeTravel {
             header_img: "https://a/h.jpg".into(),
             host_id: 9,
             sell_month: 12,
-            person_consume_cents: 123_45,
+            person_consume_cents: 12_345,
             row_state: 1,
             ..pb::Shop::default()
         }];
@@ -166,7 +166,7 @@ impl Travel for FakeTravel {
             currency: "CNY".into(),
             days: vec![pb::CalendarDay {
                 date: asked.from,
-                price_cents: 388_99,
+                price_cents: 38_899,
                 free_units: 3,
                 free_meals: 8,
                 open: true,
@@ -190,15 +190,15 @@ impl Travel for FakeTravel {
             guests: asked.guests,
             meals: asked.meals,
             currency: "CNY".into(),
-            room_cents: 388_99,
-            meal_cents: 57_00,
-            total_cents: 445_99,
+            room_cents: 38_899,
+            meal_cents: 5700,
+            total_cents: 44_599,
             lines: vec![PriceLine {
                 kind: "room".into(),
                 date: asked.check_in,
-                unit_cents: 388_99,
+                unit_cents: 38_899,
                 quantity: 1,
-                total_cents: 388_99,
+                total_cents: 38_899,
             }],
         }))
     }

@@ -70,7 +70,7 @@ async fn town() -> World {
                 comments: vec![comment(3, 3.0)],
                 ..seed(pb::House {
                     row_type: 1,
-                    price_cents: 50_00,
+                    price_cents: 5000,
                     people_num: 8,
                     ..house(2)
                 })
@@ -78,7 +78,7 @@ async fn town() -> World {
             seed(pb::House {
                 city: "Xiamen".into(),
                 units: 2,
-                price_cents: 300_00,
+                price_cents: 30_000,
                 ..house(3)
             }),
             pb::SeedHouse {
@@ -206,22 +206,22 @@ async fn searches_are_filtered_by_city_guests_price_and_free_nights() {
         ),
         (
             pb::SearchHousesRequest {
-                min_cents: 100_00,
+                min_cents: 10_000,
                 ..any.clone()
             },
             &[5, 3, 1],
         ),
         (
             pb::SearchHousesRequest {
-                max_cents: 100_00,
+                max_cents: 10_000,
                 ..any.clone()
             },
             &[5, 2, 1],
         ),
         (
             pb::SearchHousesRequest {
-                min_cents: 60_00,
-                max_cents: 200_00,
+                min_cents: 6000,
+                max_cents: 20_000,
                 ..any.clone()
             },
             &[5, 1],
@@ -285,7 +285,7 @@ async fn pages_show_each_house_once_also_while_more_are_added() {
 #[tokio::test]
 async fn a_calendar_tells_price_openness_and_what_is_left_of_each_day() {
     let mut own = seed(pb::House {
-        weekend_cents: 130_00,
+        weekend_cents: 13_000,
         units: 2,
         open_until: day(6),
         ..house(1)
@@ -293,7 +293,7 @@ async fn a_calendar_tells_price_openness_and_what_is_left_of_each_day() {
     own.days = vec![
         pb::SeedDay {
             date: day(2),
-            price_cents: 90_00,
+            price_cents: 9000,
             blocked: false,
         },
         pb::SeedDay {
@@ -328,15 +328,15 @@ async fn a_calendar_tells_price_openness_and_what_is_left_of_each_day() {
     assert_eq!(
         rows,
         [
-            (130_00, 2, 10, false), // Friday, yesterday
-            (130_00, 2, 10, true),  // Saturday
-            (100_00, 1, 8, true),
-            (90_00, 1, 8, true),
-            (100_00, 2, 10, false), // blocked
-            (100_00, 2, 10, true),
-            (100_00, 2, 10, true),
-            (130_00, 2, 10, false), // closed from here on
-            (130_00, 2, 10, false),
+            (13_000, 2, 10, false), // Friday, yesterday
+            (13_000, 2, 10, true),  // Saturday
+            (10_000, 1, 8, true),
+            (9000, 1, 8, true),
+            (10_000, 2, 10, false), // blocked
+            (10_000, 2, 10, true),
+            (10_000, 2, 10, true),
+            (13_000, 2, 10, false), // closed from here on
+            (13_000, 2, 10, false),
         ]
     );
 }
@@ -370,7 +370,7 @@ async fn shops_show_stars_prices_and_sales_of_their_houses() {
     assert_eq!(first.sell_month, 1);
     assert!((first.star - 4.0).abs() < 0.001);
     // On sale: 100.00 for 4, 50.00 each, 300.00 for 4, 100.00 for 4.
-    assert_eq!(first.person_consume_cents, (25_00 + 50_00 + 75_00 + 25_00) / 4);
+    assert_eq!(first.person_consume_cents, (2500 + 5000 + 7500 + 2500) / 4);
     world.clock.advance(std::time::Duration::from_secs(30 * 86_400));
     assert_eq!(shop(1).await.unwrap().sell_month, 0, "that was last month");
 

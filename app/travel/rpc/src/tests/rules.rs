@@ -21,7 +21,7 @@ fn friday() -> i64 {
 #[test]
 fn nights_cost_their_own_price_else_the_weekends_else_the_usual_one() {
     let room = House {
-        weekend_cents: 150_00,
+        weekend_cents: 15_000,
         ..plain_house()
     };
     let person = House {
@@ -31,7 +31,7 @@ fn nights_cost_their_own_price_else_the_weekends_else_the_usual_one() {
     let flat = plain_house();
     let own = [Day {
         day: friday() + 1,
-        price_cents: 500_00,
+        price_cents: 50_000,
         blocked: false,
     }];
     let zero = [Day {
@@ -40,16 +40,17 @@ fn nights_cost_their_own_price_else_the_weekends_else_the_usual_one() {
         blocked: false,
     }];
     // house, days, first night after Friday, nights, guests, meals, room, meals
-    let cases: [(&House, &[Day], i64, i64, i64, bool, i64, i64); 9] = [
-        (&flat, &[], -2, 2, 1, false, 200_00, 0),
-        (&flat, &[], 0, 2, 4, false, 200_00, 0),
-        (&room, &[], -1, 4, 2, false, 500_00, 0), // Thu 100, Fri 150, Sat 150, Sun 100
-        (&room, &own, -1, 4, 2, false, 850_00, 0),
-        (&room, &zero, 0, 1, 2, false, 150_00, 0),
-        (&person, &[], -2, 2, 3, false, 600_00, 0), // B24: 3 guests, 2 nights
-        (&person, &own, 1, 1, 3, false, 1500_00, 0),
-        (&flat, &[], 0, 3, 3, true, 300_00, 180_00),
-        (&person, &[], 0, 1, 2, true, 300_00, 40_00),
+    type Case<'a> = (&'a House, &'a [Day], i64, i64, i64, bool, i64, i64);
+    let cases: [Case<'_>; 9] = [
+        (&flat, &[], -2, 2, 1, false, 20_000, 0),
+        (&flat, &[], 0, 2, 4, false, 20_000, 0),
+        (&room, &[], -1, 4, 2, false, 50_000, 0), // Thu 100, Fri 150, Sat 150, Sun 100
+        (&room, &own, -1, 4, 2, false, 85_000, 0),
+        (&room, &zero, 0, 1, 2, false, 15_000, 0),
+        (&person, &[], -2, 2, 3, false, 60_000, 0), // B24: 3 guests, 2 nights
+        (&person, &own, 1, 1, 3, false, 150_000, 0),
+        (&flat, &[], 0, 3, 3, true, 30_000, 18_000),
+        (&person, &[], 0, 1, 2, true, 30_000, 4000),
     ];
     for (house, days, from, nights, guests, meals, room_cents, meal_cents) in cases {
         let quote = quote(house, days, &stay(friday() + from, nights), guests, meals).unwrap();
@@ -153,7 +154,8 @@ fn only_open_nights_of_houses_on_sale_are_bookable_and_by_guests_who_fit() {
         blocked: true,
     }];
     // house, days, first night after today, nights, guests, meals
-    let cases: [(&House, &[Day], i64, i64, i64, bool, &str); 23] = [
+    type Case<'a> = (&'a House, &'a [Day], i64, i64, i64, bool, &'a str);
+    let cases: [Case<'_>; 23] = [
         (&house, &[], 0, 1, 1, false, ""),
         (&house, &[], 0, 180, 4, true, ""),
         (&house, &[], 1, 2, 0, false, "guests"),
@@ -343,7 +345,8 @@ fn absurd_seconds_name_their_field() {
         (i64::MAX, i64::MAX, "liveStartTime"),
         (i64::MIN, 0, "liveStartTime"),
         (0, i64::MAX, "liveEndTime"),
-        (0, 0, "liveEndTime"),
+        (0, 0, "checkIn"),
+        (0, 1, "liveEndTime"),
         (0, 400 * 86_400, "liveEndTime"),
     ];
     for (start, end, field) in cases {

@@ -148,7 +148,8 @@ async fn a_larger_bulk_adds_to_a_smaller_one() {
 #[tokio::test]
 async fn a_seed_row_that_makes_no_sense_is_named_and_nothing_is_written() {
     let world = World::new().await;
-    let cases: [(fn(&mut pb::House), &str); 8] = [
+    type Case = (fn(&mut pb::House), &'static str);
+    let cases: [Case; 8] = [
         (|h| h.id = 0, "houses[1].id"),
         (|h| h.people_num = 0, "houses[1].peopleNum"),
         (|h| h.units = 0, "houses[1].units"),

@@ -1,0 +1,143 @@
+//! Many at once.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use serde_json::json;
+
+use crate::harness::{Program, USUAL, day, stay, text, unique};
+
+#[tokio::test]
+async fn of_64_clients_on_the_same_nights_one_books_and_the_others_are_told_so() {
+    let data = tempfile::tempdir().unwrap();
+    let program = Program::start(data.path(), USUAL).await;
+    let guest = program.guest().await;
+    for _ in 0..5 {
+        let free = program.single_unit(2).await;
+        let body = stay(&free);
+        let answers = join_all((0..64).map(|_| async { program.book(&guest, &unique(), &body).await })).await;
+        let won = answers.iter().filter(|(status, _)| *status == 201).count();
+        let lost = answers
+            .iter()
+            .filter(|(status, a)| *status == 409 && a["code"] == "DATES_TAKEN")
+            .count();
+        assert_eq!((won, lost), (1, 63), "{answers:?}");
+    }
+}
+
+#[tokio::test]
+async fn adjacent_stays_both_succeed() {
+    let data = tempfile::tempdir().unwrap();
+    let program = Program::start(data.path(), USUAL).await;
+    let guest = program.guest().await;
+    let (house, from, to) = program.single_unit(2).await;
+    let middle = crate::harness::next_day(&from);
+    program
+        .booked(&guest, &stay(&(house, from, middle.clone())))
+        .await;
+    program.booked(&guest, &stay(&(house, middle, to))).await;
+}
+
+#[tokio::test]
+async fn the_same_key_makes_one_order_also_at_once_and_never_another_one() {
+    let data = tempfile::tempdir().unwrap();
+    let program = Program::start(data.path(), USUAL).await;
+    let guest = program.guest().await;
+    let free = program.single_unit(1).await;
+    let key = unique();
+    let body = stay(&free);
+    let answers = join_all((0..16).map(|_| async { program.book(&guest, &key, &body).await })).await;
+    let first = text(&answers[0].1, "sn");
+    for (status, order) in &answers {
+        assert_eq!(
+            (status.as_u16(), order["sn"].as_str()),
+            (201, Some(first.as_str())),
+            "{order}"
+        );
+    }
+    let mut other = body.clone();
+    other["checkIn"] = json!(day(59));
+    let (status, problem) = program.book(&guest, &key, &other).await;
+    assert_eq!(
+        (status.as_u16(), &problem["code"]),
+        (422, &json!("IDEMPOTENCY_KEY_REUSED"))
+    );
+    // Another guest's same key is another key.
+    let stranger = program.guest().await;
+    assert_eq!(program.book(&stranger, &key, &body).await.0, 409);
+    let (_, list) = program.get("/v1/orders", Some(&guest)).await;
+    assert_eq!(list["orders"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_burst_of_64_clients_on_different_houses_and_routes_sees_no_server_error() {
+    let data = tempfile::tempdir().unwrap();
+    let program = Arc::new(Program::start(data.path(), USUAL).await);
+    let guest = program.guest().await;
+    let (_, page) = program.get("/v1/homestays?limit=100", None).await;
+    let houses: Vec<i64> = page["homestays"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|h| h["id"].as_i64().unwrap())
+        .collect();
+    let clients = (0..64i64).map(|client| {
+        let (program, guest, houses) = (program.clone(), guest.clone(), houses.clone());
+        async move {
+            for round in 0..6i64 {
+                let house = houses[usize::try_from(client).unwrap() % houses.len()];
+                let from = day(20 + client + round * 3);
+                let body = stay(&(house, from.clone(), crate::harness::next_day(&from)));
+                let (booked, answer) = program.book(&guest, &unique(), &body).await;
+                assert!(booked == 201 || booked == 409, "{booked} {answer}");
+                let (read, answer) = program.get("/v1/orders?limit=5", Some(&guest)).await;
+                assert_eq!(read, 200, "{answer}");
+            }
+        }
+    });
+    join_all(clients).await;
+}
+
+/// What the calendar says is taken is what orders hold, whenever clients hang up.
+#[tokio::test]
+async fn a_connection_dropped_at_any_moment_of_a_create_leaves_order_and_hold_agreeing() {
+    use tokio::io::AsyncWriteExt;
+    let data = tempfile::tempdir().unwrap();
+    let program = Program::start(data.path(), USUAL).await;
+    let guest = program.guest().await;
+    let (house, first, _) = program.single_unit(30).await;
+    let address = program.base.strip_prefix("http://").unwrap().to_owned();
+    let mut date = first.clone();
+    for delay_us in (0..30u64).map(|n| n * 150) {
+        let next = crate::harness::next_day(&date);
+        let body = stay(&(house, date, next.clone())).to_string();
+        let request = format!(
+            "POST /v1/orders HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {guest}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        // The moment is the subject here: nothing else can be awaited.
+        tokio::time::sleep(std::time::Duration::from_micros(delay_us)).await;
+        drop(stream);
+        date = next;
+    }
+    let agree = async {
+        loop {
+            let taken = program
+                .free(house, &first, &date)
+                .await
+                .iter()
+                .filter(|free| **free == 0)
+                .count();
+            let (_, list) = program.get("/v1/orders?limit=100", Some(&guest)).await;
+            if taken == list["orders"].as_array().unwrap().len() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(crate::harness::PATIENCE, agree)
+        .await
+        .expect("orders and nights agree");
+}

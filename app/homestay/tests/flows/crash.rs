@@ -1,0 +1,200 @@
+//! kill -9 at many points of a day, and a new start: nothing is lost, nothing is left over.
+//!
+//! The check at the end reads the database files with SQL of its own, not through the program.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sqlx::{AnyConnection, Connection};
+
+use crate::harness::{PATIENCE, Program, Start, stay};
+
+const SOON: Start = Start {
+    close_after: "1s",
+    sample: true,
+};
+
+/// Kills so many times, each a little later in the day.
+const ROUNDS: usize = 12;
+
+/// A guest's day: one paid, one left to close, one paid late, one cancelled. Counts the answers it got; ends when the
+/// program does.
+async fn day(program: &Program, answers: &AtomicUsize) -> Option<()> {
+    let call = async |path: &str, token: Option<&str>, body: Value| {
+        let mut request = program.http.post(format!("{}{path}", program.base)).json(&body);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await.ok()?.json::<Value>().await.ok()?;
+        answers.fetch_add(1, Ordering::Relaxed);
+        Some(answer)
+    };
+    let account = json!({ "mobile": crate::harness::mobile(), "password": "correct horse" });
+    let session = call("/v1/users", None, account).await?;
+    let token = session["accessToken"].as_str()?.to_owned();
+    for button in ["pay", "", "pay-late", "cancel"] {
+        let free = program.single_unit_or_none(1).await?;
+        let order = call("/v1/orders", Some(&token), stay(&free)).await?;
+        let sn = order["sn"].as_str()?.to_owned();
+        match button {
+            "" => {}
+            "cancel" => drop(call(&format!("/v1/orders/{sn}/cancel"), Some(&token), json!({})).await?),
+            button => {
+                let payment = call("/v1/payments", Some(&token), json!({ "orderSn": sn })).await?;
+                let form = [("action", button)];
+                program
+                    .http
+                    .post(payment["payUrl"].as_str()?)
+                    .form(&form)
+                    .send()
+                    .await
+                    .ok()?;
+                answers.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+    Some(())
+}
+
+#[tokio::test]
+async fn killed_at_many_points_of_a_day_it_starts_again_and_everything_agrees() {
+    let data = tempfile::tempdir().unwrap();
+    for round in 0..ROUNDS {
+        let program = Arc::new(Program::start(data.path(), SOON).await);
+        let answers = Arc::new(AtomicUsize::new(0));
+        // The moment of the kill is the subject: after so many answers, and a little into the next request.
+        let kill = async {
+            let patience = tokio::time::Instant::now() + Duration::from_secs(5);
+            while answers.load(Ordering::Relaxed) < round && tokio::time::Instant::now() < patience {
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+            tokio::time::sleep(Duration::from_micros(300 * (round as u64 % 5))).await;
+        };
+        tokio::select! {
+            _ = async { day(&program, &answers).await; std::future::pending::<()>().await } => {}
+            () = kill => {}
+        }
+        Arc::into_inner(program).expect("only ours").kill().await;
+    }
+
+    let program = Program::start(data.path(), SOON).await;
+    let settled = async {
+        loop {
+            let open = unsettled(data.path()).await;
+            if open.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE * 3, settled).await.is_err() {
+        panic!("left over: {:?}", unsettled(data.path()).await);
+    }
+    assert!(program.stop().await, "ends cleanly");
+    assert_eq!(unsettled(data.path()).await, Vec::<String>::new());
+    assert_eq!(disagreements(data.path()).await, Vec::<String>::new());
+    let mut order = open(data.path()).await;
+    let orders: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM orders")
+        .fetch_one(&mut order)
+        .await
+        .unwrap();
+    assert!(orders > 0, "the days made orders");
+}
+
+async fn open(data: &Path) -> AnyConnection {
+    sqlx::any::install_default_drivers();
+    let path = |name: &str| data.join(format!("{name}.db")).display().to_string();
+    let mut connection = AnyConnection::connect(&format!("sqlite://{}", path("order")))
+        .await
+        .unwrap();
+    for name in ["travel", "payment", "mqueue", "usercenter"] {
+        let attach = format!("ATTACH DATABASE '{}' AS {name}", path(name));
+        sqlx::query(sqlx::AssertSqlSafe(attach))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+    connection
+}
+
+async fn rows(data: &Path, checks: &[(&str, &'static str)]) -> Vec<String> {
+    let mut connection = open(data).await;
+    let mut found = Vec::new();
+    for &(name, sql) in checks {
+        let rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+        found.extend(rows.into_iter().map(|row| format!("{name}: {row}")));
+    }
+    found
+}
+
+/// What is still on its way and must come to its end by itself.
+async fn unsettled(data: &Path) -> Vec<String> {
+    rows(
+        data,
+        &[
+            ("open order", "SELECT sn FROM orders WHERE state IN ('awaiting_payment', 'refund_pending')"),
+            (
+                "nights not given back",
+                "SELECT sn FROM orders WHERE state IN ('cancelled', 'refunded') AND released_at_ms = 0",
+            ),
+            ("hold without an answer", "SELECT order_sn FROM travel.hold WHERE state = 'held'"),
+            ("outbox of order", "SELECT name FROM outbox"),
+            ("outbox of payment", "SELECT name FROM payment.outbox"),
+            (
+                "pending refund",
+                "SELECT sn FROM payment.payment WHERE state = 'refund_pending'",
+            ),
+            (
+                "captured at the provider, unknown to us",
+                "SELECT c.payment_sn FROM payment.sandbox_charge c JOIN payment.payment p ON p.sn = c.payment_sn \
+                 WHERE c.state IN ('captured', 'late') AND p.state NOT IN ('captured', 'refund_pending', 'refunded')",
+            ),
+            (
+                "captured money without its order",
+                "SELECT p.sn FROM payment.payment p LEFT JOIN orders o ON o.sn = p.order_sn AND o.payment_sn = p.sn \
+                 AND o.state = 'confirmed' WHERE p.state = 'captured' AND o.sn IS NULL",
+            ),
+        ],
+    )
+    .await
+}
+
+/// What must never be.
+async fn disagreements(data: &Path) -> Vec<String> {
+    rows(
+        data,
+        &[
+            (
+                "confirmed without all its nights",
+                "SELECT o.sn FROM orders o WHERE o.state = 'confirmed' AND o.check_out_day - o.check_in_day <> \
+                 (SELECT COUNT(*) FROM travel.night n WHERE n.order_sn = o.sn AND n.attempt = o.attempt \
+                  AND n.house_id = o.house_id AND n.unit = o.unit AND n.day >= o.check_in_day AND n.day < o.check_out_day)",
+            ),
+            (
+                "nights of nobody",
+                "SELECT n.order_sn FROM travel.night n LEFT JOIN orders o ON o.sn = n.order_sn \
+                 WHERE o.sn IS NULL OR o.state <> 'confirmed' OR n.attempt <> o.attempt",
+            ),
+            (
+                "confirmed without captured money",
+                "SELECT o.sn FROM orders o LEFT JOIN payment.payment p ON p.sn = o.payment_sn \
+                 WHERE o.state = 'confirmed' AND (p.sn IS NULL OR p.state <> 'captured' OR p.amount_cents <> o.total_cents)",
+            ),
+            (
+                "refunded without its money back",
+                "SELECT o.sn FROM orders o LEFT JOIN payment.payment p ON p.sn = o.payment_sn \
+                 WHERE o.state = 'refunded' AND (p.sn IS NULL OR p.state <> 'refunded' OR p.refunded_cents <> p.amount_cents)",
+            ),
+            (
+                "kept money of a cancelled order",
+                "SELECT o.sn FROM orders o JOIN payment.payment p ON p.order_sn = o.sn \
+                 WHERE o.state = 'cancelled' AND p.state = 'captured'",
+            ),
+            ("dead letter", "SELECT kind || ' ' || last_error FROM mqueue.job WHERE state = 'dead'"),
+        ],
+    )
+    .await
+}

@@ -1,0 +1,314 @@
+//! Runs the real program on a data folder of the test's own, and speaks to it as clients do.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// Longest wait for something that must happen; a failing test ends by it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running program. Killed when dropped.
+pub struct Program {
+    child: Child,
+    _lines: Lines<BufReader<ChildStdout>>,
+    pub base: String,
+    pub admin: String,
+    pub http: Client,
+}
+
+/// Settings of one start.
+#[derive(Clone, Copy)]
+pub struct Start {
+    pub close_after: &'static str,
+    /// Sample houses and demo accounts.
+    pub sample: bool,
+}
+
+pub const USUAL: Start = Start {
+    close_after: "30m",
+    sample: true,
+};
+
+impl Program {
+    /// Starts the program and waits until it says that it is ready.
+    pub async fn start(data: &Path, start: Start) -> Self {
+        let mut child = command(data, start)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut base = String::new();
+        let mut admin = String::new();
+        let ready = async {
+            while let Some(line) = lines.next_line().await.expect("text") {
+                if let Some(url) = line.strip_prefix("homestay is ready at ") {
+                    base = url.to_owned();
+                } else if let Some(url) = line.strip_prefix("metrics and health at ") {
+                    admin = url.to_owned();
+                } else if line == "sample data is in place" || (!start.sample && !admin.is_empty()) {
+                    return;
+                }
+            }
+            panic!("the program ended before it was ready");
+        };
+        tokio::time::timeout(PATIENCE, ready)
+            .await
+            .expect("ready in time");
+        homestay_http::install_tls();
+        let http = Client::builder()
+            .timeout(Duration::from_secs(10))
+            .build()
+            .expect("a client");
+        Self {
+            child,
+            _lines: lines,
+            base,
+            admin,
+            http,
+        }
+    }
+
+    /// kill -9.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("killed");
+    }
+
+    /// SIGTERM; whether it ended with success.
+    pub async fn stop(mut self) -> bool {
+        let pid = self.child.id().expect("running").to_string();
+        assert!(
+            std::process::Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .expect("kill")
+                .success()
+        );
+        tokio::time::timeout(PATIENCE, self.child.wait())
+            .await
+            .expect("stops in time")
+            .expect("waited")
+            .success()
+    }
+
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.expect("an answer");
+        let status = response.status();
+        let text = response.text().await.expect("a body");
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    pub async fn get(&self, path: &str, token: Option<&str>) -> (StatusCode, Value) {
+        self.call(Method::GET, path, token, None).await
+    }
+
+    pub async fn post(&self, path: &str, token: Option<&str>, body: Value) -> (StatusCode, Value) {
+        self.call(Method::POST, path, token, Some(body)).await
+    }
+
+    /// A new guest's access token.
+    pub async fn guest(&self) -> String {
+        let (status, session) = self
+            .post(
+                "/v1/users",
+                None,
+                json!({ "mobile": mobile(), "password": "correct horse" }),
+            )
+            .await;
+        assert_eq!(status, 201, "{session}");
+        text(&session, "accessToken")
+    }
+
+    /// Books with an idempotency key.
+    pub async fn book(&self, token: &str, key: &str, body: &Value) -> (StatusCode, Value) {
+        let response = self
+            .http
+            .post(format!("{}/v1/orders", self.base))
+            .bearer_auth(token)
+            .header("idempotency-key", key)
+            .json(body)
+            .send()
+            .await
+            .expect("an answer");
+        let status = response.status();
+        (status, response.json().await.expect("JSON"))
+    }
+
+    /// A booking that must succeed: its number.
+    pub async fn booked(&self, token: &str, body: &Value) -> String {
+        let (status, order) = self.book(token, &unique(), body).await;
+        assert_eq!(status, 201, "{order}");
+        text(&order, "sn")
+    }
+
+    /// The pay page of an order.
+    pub async fn pay_url(&self, token: &str, sn: &str) -> String {
+        let (status, payment) = self
+            .post("/v1/payments", Some(token), json!({ "orderSn": sn }))
+            .await;
+        assert_eq!(status, 201, "{payment}");
+        text(&payment, "payUrl")
+    }
+
+    /// Presses a button of the pay page.
+    pub async fn press(&self, pay_url: &str, button: &str) -> StatusCode {
+        let form = [("action", button)];
+        self.http
+            .post(pay_url)
+            .form(&form)
+            .send()
+            .await
+            .expect("an answer")
+            .status()
+    }
+
+    /// Waits until the order is in `state`.
+    pub async fn until(&self, token: &str, sn: &str, state: &str) -> Value {
+        let path = format!("/v1/orders/{sn}");
+        let wait = async {
+            loop {
+                let (status, order) = self.get(&path, Some(token)).await;
+                assert_eq!(status, 200, "{order}");
+                if order["state"] == state {
+                    return order;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, wait).await {
+            Ok(order) => order,
+            Err(_) => panic!("{sn} is not {state}: {}", self.get(&path, Some(token)).await.1),
+        }
+    }
+
+    /// Free units of each night of a stay.
+    pub async fn free(&self, house: i64, from: &str, to: &str) -> Vec<i64> {
+        let (status, calendar) = self
+            .get(
+                &format!("/v1/homestays/{house}/calendar?from={from}&to={to}"),
+                None,
+            )
+            .await;
+        assert_eq!(status, 200, "{calendar}");
+        let days = calendar["days"].as_array().expect("days");
+        days.iter()
+            .map(|day| day["freeUnits"].as_i64().expect("a number"))
+            .collect()
+    }
+
+    /// A house with exactly one unit that is open and free for `nights` nights somewhere ahead: its id, from, to.
+    pub async fn single_unit(&self, nights: usize) -> (i64, String, String) {
+        self.single_unit_or_none(nights)
+            .await
+            .expect("a free house with one unit")
+    }
+
+    /// As [`Program::single_unit`]; `None` also when the program has ended.
+    pub async fn single_unit_or_none(&self, nights: usize) -> Option<(i64, String, String)> {
+        let read = async |path: String| {
+            let answer = self.http.get(format!("{}{path}", self.base)).send().await.ok()?;
+            answer.json::<Value>().await.ok()
+        };
+        let page = read("/v1/homestays?limit=100".to_owned()).await?;
+        for house in page["homestays"]
+            .as_array()?
+            .iter()
+            .filter(|house| house["units"] == 1)
+        {
+            let id = house["id"].as_i64()?;
+            let calendar = read(format!(
+                "/v1/homestays/{id}/calendar?from={}&to={}",
+                day(60),
+                day(160)
+            ))
+            .await?;
+            let days = calendar["days"].as_array()?;
+            let run = days
+                .windows(nights)
+                .find(|run| run.iter().all(|d| d["open"] == true && d["freeUnits"] == 1));
+            if let Some(run) = run {
+                return Some((
+                    id,
+                    text(&run[0], "date"),
+                    next_day(&text(&run[nights - 1], "date")),
+                ));
+            }
+        }
+        None
+    }
+}
+
+/// The program's command line on a data folder, with free ports and no throttle.
+pub fn command(data: &Path, start: Start) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_homestay"));
+    command
+        .env("HOMESTAY__DATA_DIR", data)
+        .env("HOMESTAY__GATEWAY__LISTEN", "127.0.0.1:0")
+        .env("HOMESTAY__ADMIN__LISTEN", "127.0.0.1:0")
+        .env("HOMESTAY__ORDER__CLOSE_AFTER", start.close_after)
+        .env("HOMESTAY__AUTH__REGISTER_PER_MINUTE", "0")
+        .env("HOMESTAY__AUTH__LOGIN_PER_MINUTE", "0")
+        .env("HOMESTAY__LOG__LEVEL", "warn")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    if !start.sample {
+        command.env("HOMESTAY__SAMPLE_DATA", "false");
+    }
+    command
+}
+
+/// A stay's body.
+pub fn stay((house, from, to): &(i64, String, String)) -> Value {
+    json!({ "homestayId": house, "checkIn": from, "checkOut": to, "guests": 1 })
+}
+
+pub fn text(value: &Value, field: &str) -> String {
+    value[field]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {field} in {value}"))
+        .to_owned()
+}
+
+/// A mobile number nobody has.
+pub fn mobile() -> String {
+    format!("13{:09}", rand::random_range(0..1_000_000_000u64))
+}
+
+pub fn unique() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+/// The date that is `ahead` days after today.
+pub fn day(ahead: i64) -> String {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the program under test runs by the machine's clock"
+    )]
+    let today = jiff::Zoned::now().date();
+    today.saturating_add(jiff::Span::new().days(ahead)).to_string()
+}
+
+pub fn next_day(date: &str) -> String {
+    date.parse::<jiff::civil::Date>()
+        .expect("a date")
+        .tomorrow()
+        .expect("a day after")
+        .to_string()
+}

@@ -1,0 +1,9 @@
+//! The flows across domains, played against the running program.
+
+mod booking;
+mod closing;
+mod contention;
+mod crash;
+mod harness;
+mod input;
+mod operators;
