@@ -53,7 +53,7 @@ struct MqTarget {
     table: Vec<Binding>,
 }
 
-/// All domains, open and bound to each other. Calls work; events, jobs and HTTP wait for [`System::run`].
+/// All domains, open and bound to each other. Calls work; events, jobs and HTTP wait for [`run`].
 pub struct System {
     slots: Slots,
     credential: String,

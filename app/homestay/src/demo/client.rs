@@ -1,7 +1,9 @@
 use std::time::Duration;
 
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
+
+use super::note;
 
 /// The API of one system.
 pub struct Api {
@@ -75,9 +77,9 @@ impl Api {
     /// Presses a button of a pay page; the status.
     pub async fn press(&self, page: &str, action: &str) -> Result<u16, String> {
         let answer = self.http.post(page).form(&[("action", action)]).send().await;
-        answer
-            .map(|answer| answer.status().as_u16())
-            .map_err(|error| unreached(page, &error))
+        let status = answer.map_err(|error| unreached(page, &error))?.status().as_u16();
+        note(&format!("→ POST {page} action={action}: {status}"));
+        Ok(status)
     }
 
     async fn send(
@@ -91,22 +93,48 @@ impl Api {
             Some(token) => request.bearer_auth(token),
             None => request,
         };
-        let answer = request
-            .send()
-            .await
-            .map_err(|error| unreached(&self.base, &error))?;
+        let mut patience = 5;
+        let answer = loop {
+            let attempt = request
+                .try_clone()
+                .ok_or("a request with a body that cannot be sent twice")?;
+            let answer = attempt
+                .send()
+                .await
+                .map_err(|error| unreached(&self.base, &error))?;
+            let Some(wait) = throttled(&answer).filter(|_| patience > 0) else {
+                break answer;
+            };
+            patience -= 1;
+            note(&format!(
+                "→ {verb} {path}: throttled; again in {} s",
+                wait.as_secs()
+            ));
+            tokio::time::sleep(wait).await;
+        };
         let status = answer.status().as_u16();
         let text = answer
             .text()
             .await
             .map_err(|error| unreached(&self.base, &error))?;
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        // What is only looked at is told by who looks; what changes something, here.
+        if verb != Method::GET {
+            note(&format!("→ {verb} {path}: {status}"));
+        }
         Ok(Answer {
             what: format!("{verb} {path}"),
             status,
             body,
         })
     }
+}
+
+/// How long a throttled caller has to wait, if that is not too long to watch.
+fn throttled(answer: &Response) -> Option<Duration> {
+    let header = answer.headers().get("retry-after")?.to_str().ok()?;
+    let wait = Duration::from_secs(header.parse::<u64>().ok()?.max(1));
+    (answer.status().as_u16() == 429 && wait <= Duration::from_secs(60)).then_some(wait)
 }
 
 fn unreached(address: &str, error: &reqwest::Error) -> String {

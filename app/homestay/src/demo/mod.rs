@@ -6,7 +6,6 @@ mod private;
 use std::time::Duration;
 
 use homestay_clock::Clock;
-use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use client::{Api, expect, number, text};
@@ -17,7 +16,7 @@ const WATCHABLE: Duration = Duration::from_secs(60);
 /// Everything that happens by itself happens within this time.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A booking's length.
-const NIGHTS: usize = 2;
+const NIGHTS: i32 = 2;
 
 /// Nights of a house that nobody has.
 struct Free {
@@ -50,24 +49,35 @@ pub async fn run(base: &str) -> Result<(), String> {
              of its own, where they close after 3 seconds.",
             (pay_before_s + 59) / 60
         ));
-        let system = PrivateSystem::start().await?;
-        let shown = closing_day(&Api::new(&system.base)).await;
-        system.stop().await;
-        shown?;
+        private_closing_day().await?;
     }
     say("All as it should be.");
     Ok(())
 }
 
+/// The closing on a system of our own, which ends with it: also when a step fails or the demo is told to stop.
+async fn private_closing_day() -> Result<(), String> {
+    let stop = homestay_service::shutdown_signal();
+    tokio::pin!(stop);
+    let stopped = || "stopped before its end; the private system is gone".to_owned();
+    let system = tokio::select! {
+        system = PrivateSystem::start() => system?,
+        () = &mut stop => return Err(stopped()),
+    };
+    let api = Api::new(&system.base);
+    let shown = tokio::select! {
+        shown = closing_day(&api) => shown,
+        () = &mut stop => Err(stopped()),
+    };
+    system.stop().await;
+    shown
+}
+
 /// Search, book, pay, see it paid, and see the nights refused to another. Seconds until an unpaid order of this system closes.
 async fn paid_day(api: &Api) -> Result<i64, String> {
     let guest = register(api, "Lin").await?;
-    let free = find(api, 1).await?;
-    say(&format!(
-        "Book {:?} from {} to {}",
-        free.title, free.from, free.to
-    ));
-    let order = book(api, &guest, &free).await?;
+    say("Search, and book what is free");
+    let (free, _, order) = book_free(api, &guest).await?;
     let sn = text(&order, "sn")?;
     expect(
         order["state"] == "awaiting_payment",
@@ -115,9 +125,7 @@ async fn paid_day(api: &Api) -> Result<i64, String> {
     }
 
     say("The same key sent twice makes one booking");
-    let again = find(api, 1).await?;
-    let key = homestay_clock::secret_token();
-    let first = api.book(&guest, &key, &again.body()).await?.created()?;
+    let (again, key, first) = book_free(api, &guest).await?;
     let second = api.book(&guest, &key, &again.body()).await?.created()?;
     expect(
         first["sn"] == second["sn"],
@@ -138,15 +146,11 @@ async fn paid_day(api: &Api) -> Result<i64, String> {
 /// Book, do not pay, see it close, and see its nights free again.
 async fn closing_day(api: &Api) -> Result<(), String> {
     let guest = register(api, "Hua").await?;
-    let free = find(api, 1).await?;
-    say(&format!(
-        "Book {:?} from {} to {}, and do not pay",
-        free.title, free.from, free.to
-    ));
-    let order = book(api, &guest, &free).await?;
+    say("Book, and do not pay");
+    let (free, _, order) = book_free(api, &guest).await?;
     let sn = text(&order, "sn")?;
     expect(
-        free_nights(api, &free).await?.contains(&0),
+        !is_free(api, &free).await?,
         "its nights are taken",
         &json!(free.house),
     )?;
@@ -161,7 +165,7 @@ async fn closing_day(api: &Api) -> Result<(), String> {
         &closed["cancelledBy"],
     )?;
     let give_up = tokio::time::Instant::now() + PATIENCE;
-    while free_nights(api, &free).await?.contains(&0) {
+    while !is_free(api, &free).await? {
         expect(
             tokio::time::Instant::now() < give_up,
             "the nights are free again",
@@ -187,75 +191,80 @@ async fn register(api: &Api, nickname: &str) -> Result<String, String> {
     text(&session, "accessToken")
 }
 
-async fn book(api: &Api, guest: &str, free: &Free) -> Result<Value, String> {
-    api.book(guest, &homestay_clock::secret_token(), &free.body())
-        .await?
-        .created()
+/// Finds nights and books them: the nights, the Idempotency-Key, and the order.
+async fn book_free(api: &Api, guest: &str) -> Result<(Free, String, Value), String> {
+    for _ in 0..5 {
+        let free = find(api).await?;
+        note(&format!("{:?} from {} to {}", free.title, free.from, free.to));
+        let key = homestay_clock::secret_token();
+        let answer = api.book(guest, &key, &free.body()).await?;
+        if answer.status != 409 || answer.body["code"] != "DATES_TAKEN" {
+            return Ok((free, key, answer.created()?));
+        }
+        note("somebody else was faster; other nights then");
+    }
+    Err("expected to book free nights, but others were faster five times".to_owned())
 }
 
-/// A house and nights on which exactly `units` units are free, found through search and calendar.
-async fn find(api: &Api, units: i64) -> Result<Free, String> {
+/// A house and nights on which it has exactly one free unit, found through search and calendar.
+async fn find(api: &Api) -> Result<Free, String> {
+    // Steps of two through an odd number of days come to every day once.
+    const DAYS: i32 = 377;
     let today = Clock::system().now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    // A different corner of the calendar each time, so that repeated days do not crowd.
-    let skip = i64::from(rand::random_range(2..200_u32));
-    let day = |ahead: i64| -> Date { today.saturating_add(jiff::Span::new().days(ahead)) };
-    for ahead in [skip, 2, 100, 200, 300] {
-        let (from, to) = (day(ahead), day(ahead + 40));
-        let mut cursor = String::new();
-        for _ in 0..20 {
-            let page = api
-                .get(&format!("/v1/homestays?limit=50&guests=1&cursor={cursor}"), None)
-                .await?
-                .ok()?;
-            let houses = page["homestays"].as_array().cloned().unwrap_or_default();
-            for house in &houses {
-                let id = number(house, "id")?;
-                let path = format!("/v1/homestays/{id}/calendar?from={from}&to={to}");
-                let calendar = api.get(&path, None).await?.ok()?;
-                let days = calendar["days"].as_array().cloned().unwrap_or_default();
-                let run = days
-                    .windows(NIGHTS)
-                    .find(|run| run.iter().all(|d| d["open"] == true && d["freeUnits"] == units));
-                if let Some(run) = run {
-                    let first: Date = text(&run[0], "date")?
-                        .parse()
-                        .map_err(|_| "a calendar's date is no date")?;
-                    let last: Date = text(&run[NIGHTS - 1], "date")?
-                        .parse()
-                        .map_err(|_| "a calendar's date is no date")?;
-                    let out = last.saturating_add(jiff::Span::new().days(1));
-                    let title = text(house, "title")?;
-                    return Ok(Free {
-                        house: id,
-                        title,
-                        from: first.to_string(),
-                        to: out.to_string(),
-                    });
-                }
-            }
-            match page["nextCursor"].as_str() {
-                Some(next) if !next.is_empty() => next.clone_into(&mut cursor),
-                _ => break,
+    let day = |ahead: i32| today.saturating_add(jiff::Span::new().days(ahead));
+    // Another corner of the calendar each time, so that repeated days do not crowd.
+    let begin = rand::random_range(0..DAYS);
+    for step in 0..DAYS {
+        let ahead = 2 + (begin + 2 * step) % DAYS;
+        let (from, to) = (day(ahead), day(ahead + NIGHTS));
+        let path = format!("/v1/homestays?checkIn={from}&checkOut={to}&guests=1&limit=50");
+        let page = api.get(&path, None).await?.ok()?;
+        let houses = page["homestays"]
+            .as_array()
+            .ok_or_else(|| format!("expected a list \"homestays\" in {page}"))?;
+        for house in houses {
+            let free = Free {
+                house: number(house, "id")?,
+                title: text(house, "title")?,
+                from: from.to_string(),
+                to: to.to_string(),
+            };
+            let nights = calendar(api, &free).await?;
+            if nights
+                .iter()
+                .all(|night| night["open"] == true && night["freeUnits"] == 1)
+            {
+                note(&format!("→ GET {path}: {} houses", houses.len()));
+                return Ok(free);
             }
         }
     }
     Err(format!(
-        "no house has {NIGHTS} nights with exactly {units} free unit ahead; `homestay seed` makes more houses"
+        "no house has {NIGHTS} nights with exactly one free unit ahead; `homestay seed` makes more houses"
     ))
 }
 
-async fn free_nights(api: &Api, free: &Free) -> Result<Vec<i64>, String> {
+/// Its nights in the house's calendar.
+async fn calendar(api: &Api, free: &Free) -> Result<Vec<Value>, String> {
     let path = format!(
         "/v1/homestays/{}/calendar?from={}&to={}",
         free.house, free.from, free.to
     );
     let calendar = api.get(&path, None).await?.ok()?;
-    calendar["days"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|day| number(day, "freeUnits"))
-        .collect()
+    match calendar["days"].as_array() {
+        Some(days) if i32::try_from(days.len()) == Ok(NIGHTS) => Ok(days.clone()),
+        _ => Err(format!(
+            "expected {NIGHTS} days in the calendar, but got {calendar}"
+        )),
+    }
+}
+
+/// Whether a unit is free on each of its nights.
+async fn is_free(api: &Api, free: &Free) -> Result<bool, String> {
+    let nights = calendar(api, free).await?;
+    Ok(nights
+        .iter()
+        .all(|night| night["freeUnits"].as_i64().is_some_and(|units| units > 0)))
 }
 
 /// Waits until the order is in `state`, which it reaches by itself.

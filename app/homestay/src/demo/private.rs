@@ -14,22 +14,31 @@ pub struct PrivateSystem {
 /// Longest start, sample data included; the first one of a debug build is the slowest.
 const START: Duration = Duration::from_secs(60);
 
+/// What differs from the defaults.
+const SETTINGS: &[(&str, &str)] = &[
+    ("HOMESTAY__DEMO", "true"),
+    ("HOMESTAY__SAMPLE_DATA", "true"),
+    ("HOMESTAY__GATEWAY__LISTEN", "127.0.0.1:0"),
+    ("HOMESTAY__ADMIN__LISTEN", "127.0.0.1:0"),
+    ("HOMESTAY__ORDER__CLOSE_AFTER", "3s"),
+    ("HOMESTAY__AUTH__REGISTER_PER_MINUTE", "0"),
+    ("HOMESTAY__LOG__LEVEL", "warn"),
+];
+
 impl PrivateSystem {
     /// Starts this very program with unpaid bookings closing after 3 seconds.
     pub async fn start() -> Result<Self, String> {
         let program =
             std::env::current_exe().map_err(|error| format!("this program cannot find itself: {error}"))?;
         let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        // Settings meant for another system, such as where its notifications go, are not for this one.
+        for (name, _) in homestay_config::environment() {
+            command.env_remove(name);
+        }
+        let mut child = command
+            .envs(SETTINGS.iter().copied())
             .env("HOMESTAY__DATA_DIR", folder.path())
-            .env("HOMESTAY__GATEWAY__LISTEN", "127.0.0.1:0")
-            .env("HOMESTAY__PAYMENT__PUBLIC_BASE_URL", "")
-            .env("HOMESTAY__ADMIN__LISTEN", "127.0.0.1:0")
-            .env("HOMESTAY__ORDER__CLOSE_AFTER", "3s")
-            .env("HOMESTAY__AUTH__REGISTER_PER_MINUTE", "0")
-            .env("HOMESTAY__DEMO", "true")
-            .env("HOMESTAY__SAMPLE_DATA", "true")
-            .env("HOMESTAY__LOG__LEVEL", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

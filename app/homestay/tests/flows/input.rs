@@ -84,7 +84,12 @@ async fn bad_bookings_are_refused_by_field_and_change_nothing() {
         (with("expectedTotalCents", json!(1)), 409, "PRICE_CHANGED", ""),
         (with("colour", json!("red")), 400, "INVALID_ARGUMENT", "colour"),
         (with("homestayId", json!(999_999_999)), 404, "HOUSE_NOT_FOUND", ""),
-        (with("homestayId", json!(-1)), 404, "HOUSE_NOT_FOUND", ""),
+        (
+            with("homestayId", json!(-1)),
+            400,
+            "INVALID_ARGUMENT",
+            "homestayId",
+        ),
         (with("homestayId", json!(off_sale)), 409, "OFF_SALE", ""),
         (json!([]), 400, "INVALID_ARGUMENT", ""),
         (json!("text"), 400, "INVALID_ARGUMENT", "body"),

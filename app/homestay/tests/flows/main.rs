@@ -4,6 +4,7 @@ mod booking;
 mod closing;
 mod contention;
 mod crash;
+mod demo;
 mod harness;
 mod input;
 mod operators;
