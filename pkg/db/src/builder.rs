@@ -6,11 +6,14 @@ use sqlx::query::Query;
 use sqlx::types::Type;
 use sqlx::{Any, Arguments, AssertSqlSafe};
 
+use crate::Dialect;
+
 /// Builds statements whose length is known only at run time, such as inserts of several rows.
 ///
-/// As sqlx's own, but with `$1` parameters: over `Any` that one writes `?`, which Postgres does not read.
-#[derive(Default)]
+/// As sqlx's own, but for the database at hand: over `Any` that one writes `?`, which Postgres does not read, and `$1` would
+/// cost the square of their number in SQLite, which looks each up in the list of all.
 pub struct QueryBuilder {
+    dialect: Dialect,
     sql: String,
     arguments: AnyArguments,
 }
@@ -24,10 +27,11 @@ impl std::fmt::Debug for QueryBuilder {
 }
 
 impl QueryBuilder {
-    /// A statement that begins like this.
+    /// A statement that begins like this; [`crate::Tx::builder`] and [`crate::Db::builder`] know the dialect.
     #[must_use]
-    pub fn new(sql: impl Into<String>) -> Self {
+    pub fn new(dialect: Dialect, sql: impl Into<String>) -> Self {
         Self {
+            dialect,
             sql: sql.into(),
             arguments: AnyArguments::default(),
         }
@@ -48,7 +52,10 @@ impl QueryBuilder {
             .add(value)
             .expect("numbers, texts and blobs can be bound");
         let number = self.arguments.len();
-        self.push('$').push(number)
+        match self.dialect {
+            Dialect::Sqlite => self.push('?'),
+            Dialect::Postgres => self.push('$').push(number),
+        }
     }
 
     /// What is pushed to the answer is separated by `separator`.
@@ -77,7 +84,7 @@ impl QueryBuilder {
 
     /// The statement with its parameters. The builder is empty afterwards.
     pub fn build(&mut self) -> Query<'static, Any, AnyArguments> {
-        let Self { sql, arguments } = std::mem::take(self);
+        let (sql, arguments) = (std::mem::take(&mut self.sql), std::mem::take(&mut self.arguments));
         sqlx::query_with(AssertSqlSafe(sql), arguments)
     }
 }
@@ -126,24 +133,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_numbered_as_both_databases_read_them() {
-        let mut sql = QueryBuilder::new("INSERT INTO t (a, b, c) ");
-        sql.push_values([(1_i64, "x"), (2, "y")], |mut row, (a, b)| {
-            row.push_bind(a).push("0").push_bind(b);
-        });
-        sql.push(" ON CONFLICT (a) DO UPDATE SET c = ")
-            .push_bind(Option::<i64>::None);
-        sql.push(" WHERE t.b IN (");
-        let mut list = sql.separated(", ");
-        for b in ["p".to_owned(), "q".to_owned()] {
-            list.push_bind(b);
+    fn parameters_are_written_as_the_database_reads_them_best() {
+        for (dialect, want) in [
+            (
+                Dialect::Postgres,
+                "INSERT INTO t (a, b, c) VALUES ($1, 0, $2), ($3, 0, $4) \
+                 ON CONFLICT (a) DO UPDATE SET c = $5 WHERE t.b IN ($6, $7)",
+            ),
+            (
+                Dialect::Sqlite,
+                "INSERT INTO t (a, b, c) VALUES (?, 0, ?), (?, 0, ?) \
+                 ON CONFLICT (a) DO UPDATE SET c = ? WHERE t.b IN (?, ?)",
+            ),
+        ] {
+            let mut sql = QueryBuilder::new(dialect, "INSERT INTO t (a, b, c) ");
+            sql.push_values([(1_i64, "x"), (2, "y")], |mut row, (a, b)| {
+                row.push_bind(a).push("0").push_bind(b);
+            });
+            sql.push(" ON CONFLICT (a) DO UPDATE SET c = ")
+                .push_bind(Option::<i64>::None);
+            sql.push(" WHERE t.b IN (");
+            let mut list = sql.separated(", ");
+            for b in ["p".to_owned(), "q".to_owned()] {
+                list.push_bind(b);
+            }
+            list.push_unseparated(")");
+            assert_eq!((sql.sql.as_str(), sql.arguments.len()), (want, 7));
         }
-        list.push_unseparated(")");
-        assert_eq!(
-            sql.sql,
-            "INSERT INTO t (a, b, c) VALUES ($1, 0, $2), ($3, 0, $4) \
-             ON CONFLICT (a) DO UPDATE SET c = $5 WHERE t.b IN ($6, $7)"
-        );
-        assert_eq!(sql.arguments.len(), 7);
     }
 }

@@ -58,9 +58,30 @@ enum Writer {
 pub struct Tx {
     conn: PoolConnection<Any>,
     rung: bool,
+    dialect: Dialect,
 }
 
 impl Tx {
+    fn new(conn: PoolConnection<Any>, dialect: Dialect) -> Self {
+        Self {
+            conn,
+            rung: false,
+            dialect,
+        }
+    }
+
+    /// Which database this is.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Builds a statement for this transaction.
+    #[must_use]
+    pub fn builder(&self, sql: impl Into<String>) -> QueryBuilder {
+        QueryBuilder::new(self.dialect, sql)
+    }
+
     /// Wakes who watches [`Db::bell`] once this transaction is committed.
     pub fn ring(&mut self) {
         self.rung = true;
@@ -168,6 +189,12 @@ impl Db {
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// Builds a statement for [`Db::read`].
+    #[must_use]
+    pub fn builder(&self, sql: impl Into<String>) -> QueryBuilder {
+        QueryBuilder::new(self.dialect, sql)
     }
 
     /// Where reads go. A read sees everything that was answered before it began.

@@ -14,7 +14,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::Tx;
+use crate::{Dialect, Tx};
 
 /// Longest group. A group is what its slowest member waits for, so it must not grow without bound.
 const GROUP: usize = 64;
@@ -89,7 +89,7 @@ pub(crate) async fn run(
     mut members: mpsc::Receiver<Box<dyn Member>>,
     bell: Arc<watch::Sender<u64>>,
 ) {
-    let mut tx = Tx { conn, rung: false };
+    let mut tx = Tx::new(conn, Dialect::Sqlite);
     let mut group = Vec::with_capacity(GROUP);
     while members.recv_many(&mut group, GROUP).await > 0 {
         tx.rung = false;
@@ -111,7 +111,7 @@ pub(crate) async fn run(
             drop(tx.conn.close().await);
             tx = loop {
                 match pool.acquire().await {
-                    Ok(conn) => break Tx { conn, rung: false },
+                    Ok(conn) => break Tx::new(conn, Dialect::Sqlite),
                     Err(cause) => tracing::error!(error = %cause, "the database file cannot be opened again"),
                 }
             };
@@ -149,10 +149,7 @@ async fn execute(tx: &mut Tx, sql: &'static str) -> Result<(), sqlx::Error> {
 /// A transaction of its own on a pooled connection (Postgres).
 pub(crate) async fn run_alone(pool: &AnyPool, mut member: Box<dyn Member>, bell: &watch::Sender<u64>) {
     let outcome = async {
-        let mut tx = Tx {
-            conn: pool.acquire().await?,
-            rung: false,
-        };
+        let mut tx = Tx::new(pool.acquire().await?, Dialect::Postgres);
         execute(&mut tx, "BEGIN").await?;
         let keep = member.run(&mut tx).await;
         let ended = execute(&mut tx, if keep { "COMMIT" } else { "ROLLBACK" }).await;

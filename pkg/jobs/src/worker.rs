@@ -38,7 +38,7 @@ pub struct WorkerConfig {
     pub queue: String,
     /// Target's name, such as `order-mq`, for logs and the broker's view; made unique per start.
     pub name: String,
-    /// Jobs in hand at the same time.
+    /// Jobs in hand at the same time, 1 to 1000.
     pub concurrency: usize,
     /// How long a claim waits at the broker.
     pub wait: Duration,

@@ -6,7 +6,7 @@
 mod relay;
 
 use homestay_clock::Ids;
-use homestay_db::{QueryBuilder, Tx};
+use homestay_db::Tx;
 use homestay_error::Result;
 use homestay_jobs::NewJob;
 use homestay_telemetry::trace;
@@ -82,8 +82,7 @@ pub async fn push(tx: &mut Tx, ids: &Ids, entries: Vec<Entry>) -> Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
-    let mut insert =
-        QueryBuilder::new("INSERT INTO outbox (id, lane, name, key, payload, due_at_ms, traceparent) ");
+    let mut insert = tx.builder("INSERT INTO outbox (id, lane, name, key, payload, due_at_ms, traceparent) ");
     insert.push_values(entries, |mut row, entry| {
         row.push_bind(ids.id())
             .push_bind(entry.lane)

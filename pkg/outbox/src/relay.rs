@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use homestay_bus::{Bus, Message};
-use homestay_db::{Db, QueryBuilder};
+use homestay_db::Db;
 use homestay_error::Result;
 use homestay_jobs::{Enqueuer, NewJob};
 use homestay_service::Stop;
@@ -206,7 +206,7 @@ async fn delete(db: &Db, mut ids: Vec<i64>) -> Result<()> {
     ids.resize(length, last);
     db.write(move |tx| {
         Box::pin(async move {
-            let mut delete = QueryBuilder::new("DELETE FROM outbox WHERE id IN (");
+            let mut delete = tx.builder("DELETE FROM outbox WHERE id IN (");
             let mut list = delete.separated(", ");
             for id in ids {
                 list.push_bind(id);

@@ -75,11 +75,7 @@ pub(crate) async fn claim(mqueue: &MqueueService, request: pb::ClaimRequest) -> 
 }
 
 async fn take(mqueue: &MqueueService, queue: &str, worker: &str, max: i64) -> Result<Vec<pb::Job>> {
-    let (dialect, clock, lease_ms) = (
-        mqueue.db.dialect(),
-        mqueue.clock.clone(),
-        mqueue.config.lease_ms(),
-    );
+    let (clock, lease_ms) = (mqueue.clock.clone(), mqueue.config.lease_ms());
     let (owned_queue, owned_worker) = (queue.to_owned(), worker.to_owned());
     let (claimed, now_ms) = mqueue
         .db
@@ -88,8 +84,7 @@ async fn take(mqueue: &MqueueService, queue: &str, worker: &str, max: i64) -> Re
                 // Read inside: the transaction may have waited for its turn.
                 let now_ms = clock.now_ms();
                 let until_ms = now_ms + lease_ms;
-                let claimed =
-                    store::claim(tx, dialect, &owned_queue, &owned_worker, max, now_ms, until_ms).await?;
+                let claimed = store::claim(tx, &owned_queue, &owned_worker, max, now_ms, until_ms).await?;
                 Ok((claimed, now_ms))
             })
         })

@@ -75,10 +75,10 @@ fn padded<T: Clone>(list: &[T]) -> impl Iterator<Item = T> {
 
 /// `WITH given(…) AS (VALUES …)`: leases to act on, in the order of ids, so that two statements wait for each other in one
 /// direction only.
-fn given(leases: &[Lease]) -> QueryBuilder {
+fn given(tx: &Tx, leases: &[Lease]) -> QueryBuilder {
     let mut leases = leases.to_vec();
     leases.sort_unstable();
-    let mut sql = QueryBuilder::new("WITH given(job_id, job_token) AS (");
+    let mut sql = tx.builder("WITH given(job_id, job_token) AS (");
     sql.push_values(padded(&leases), |mut row, (id, token)| {
         row.push_bind(id).push_bind(token);
     });
@@ -90,7 +90,7 @@ fn given(leases: &[Lease]) -> QueryBuilder {
 pub(crate) async fn insert(tx: &mut Tx, rows: &[NewRow], now_ms: i64) -> Result<Vec<String>> {
     let mut added = Vec::with_capacity(rows.len());
     for chunk in rows.chunks(INSERT) {
-        let mut sql = QueryBuilder::new(
+        let mut sql = tx.builder(
             "INSERT INTO job (id, queue, kind, payload, unique_key, state, due_at_ms, next_at_ms, attempt, max_attempts, \
              token, worker, last_error, traceparent, created_at_ms, finished_at_ms) ",
         );
@@ -134,19 +134,17 @@ pub(crate) async fn head(db: &Db, queue: &str) -> Result<Option<i64>> {
 /// buried instead, and marked so in the answer.
 pub(crate) async fn claim(
     tx: &mut Tx,
-    dialect: Dialect,
     queue: &str,
     worker: &str,
     max: i64,
     now_ms: i64,
     lease_until_ms: i64,
 ) -> Result<Vec<Claimed>> {
-    let lock = match dialect {
+    let lock = match tx.dialect() {
         Dialect::Sqlite => "",
         Dialect::Postgres => " FOR UPDATE SKIP LOCKED",
     };
-    let mut sql =
-        QueryBuilder::new("WITH picked AS MATERIALIZED (SELECT id FROM job WHERE state < 2 AND queue = ");
+    let mut sql = tx.builder("WITH picked AS MATERIALIZED (SELECT id FROM job WHERE state < 2 AND queue = ");
     sql.push_bind(queue)
         .push(" AND next_at_ms <= ")
         .push_bind(now_ms)
@@ -190,8 +188,7 @@ pub(crate) async fn attempts(db: &Db, leases: &[Lease]) -> Result<HashMap<Lease,
     if leases.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut sql =
-        QueryBuilder::new("SELECT id, token, attempt, max_attempts FROM job WHERE state = 1 AND id IN (");
+    let mut sql = db.builder("SELECT id, token, attempt, max_attempts FROM job WHERE state = 1 AND id IN (");
     let mut ids = sql.separated(", ");
     for (id, _) in padded(leases) {
         ids.push_bind(id);
@@ -213,7 +210,7 @@ pub(crate) async fn done(tx: &mut Tx, leases: &[Lease], now_ms: i64) -> Result<V
     if leases.is_empty() {
         return Ok(Vec::new());
     }
-    let mut sql = given(leases);
+    let mut sql = given(tx, leases);
     sql.push("UPDATE job SET state = 2, finished_at_ms = ")
         .push_bind(now_ms)
         .push(" FROM given WHERE job.id = given.job_id AND job.token = given.job_token AND job.state = 1 ")
@@ -227,7 +224,7 @@ pub(crate) async fn failed(tx: &mut Tx, mut ended: Vec<Ended>, now_ms: i64) -> R
         return Ok(Vec::new());
     }
     ended.sort_unstable_by_key(|end| end.lease);
-    let mut sql = QueryBuilder::new(
+    let mut sql = tx.builder(
         "WITH given(job_id, job_token, new_state, new_next_at_ms, new_finished_at_ms, new_error) AS (",
     );
     sql.push_values(padded(&ended), |mut row, end| {
@@ -263,7 +260,7 @@ pub(crate) async fn prolong(tx: &mut Tx, leases: &[Lease], until_ms: i64) -> Res
     if leases.is_empty() {
         return Ok(HashSet::new());
     }
-    let mut sql = given(leases);
+    let mut sql = given(tx, leases);
     sql.push("UPDATE job SET next_at_ms = ")
         .push_bind(until_ms)
         .push(" FROM given WHERE job.id = given.job_id AND job.token = given.job_token AND job.state = 1 RETURNING id");
@@ -274,7 +271,7 @@ pub(crate) async fn prolong(tx: &mut Tx, leases: &[Lease], until_ms: i64) -> Res
 /// Hands back a worker's leases except those to keep, attempts included; (queue, due time) of each.
 pub(crate) async fn release(tx: &mut Tx, worker: &str, keep: &[Lease]) -> Result<Vec<(String, i64)>> {
     let nothing: &[Lease] = &[(0, 0)];
-    let mut sql = given(if keep.is_empty() { nothing } else { keep });
+    let mut sql = given(tx, if keep.is_empty() { nothing } else { keep });
     sql.push("UPDATE job SET state = 0, attempt = attempt - 1, next_at_ms = due_at_ms WHERE state = 1 AND worker = ")
         .push_bind(worker)
         .push(" AND NOT EXISTS (SELECT 1 FROM given WHERE given.job_id = job.id AND given.job_token = job.token) ")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use homestay_db::{Db, QueryBuilder};
+use homestay_db::Db;
 use homestay_error::Result;
 use homestay_proto::mqueue as pb;
 use sqlx::Row;
@@ -22,7 +22,7 @@ pub(crate) struct Filter {
 
 /// Jobs by id, newest first.
 pub(crate) async fn jobs(db: &Db, filter: Filter) -> Result<Vec<pb::JobView>> {
-    let mut sql = QueryBuilder::new(
+    let mut sql = db.builder(
         "SELECT id, queue, kind, payload, token, attempt, max_attempts, due_at_ms, next_at_ms, traceparent, state, \
          last_error, worker, created_at_ms, finished_at_ms, unique_key FROM job WHERE 1 = 1",
     );

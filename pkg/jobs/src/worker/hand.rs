@@ -10,6 +10,8 @@ use tokio::sync::{Notify, watch};
 /// The lease until the broker has told.
 const LEASE: Duration = Duration::from_secs(8);
 const SHORTEST_LEASE_MS: i64 = 10;
+/// Most jobs in hand: the broker takes so many leases in one call.
+const MOST: usize = 1000;
 
 /// The leases a worker has in hand: claimed, begun, or waiting for the broker to take their result.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ fn refs(keys: impl Iterator<Item = (i64, i64)>) -> Vec<pb::JobRef> {
 impl Hand {
     pub(super) fn new(limit: usize, stop: Stop) -> Self {
         Self {
-            limit: limit.max(1),
+            limit: limit.clamp(1, MOST),
             held: Mutex::default(),
             freed: Notify::new(),
             backlog: AtomicBool::new(false),

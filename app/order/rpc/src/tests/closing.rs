@@ -123,6 +123,43 @@ async fn money_that_came_before_the_cancellation_wins() {
     assert_eq!(world.order(&order.sn).await.state, "confirmed");
 }
 
+/// Has the order paid and confirmed by another run while payment-rpc answers that it closed it.
+fn confirmed_meanwhile(world: &World) {
+    let (orders, payment) = (world.as_service(), world.payment.clone());
+    let confirm = move |sn: String| -> futures::future::BoxFuture<'static, ()> {
+        let (mut orders, payment) = (orders.clone(), payment.clone());
+        Box::pin(async move {
+            payment.has(&sn, "captured", TOTAL);
+            let request = pb::AdvanceRequest { sn, token: 0 };
+            assert_eq!(
+                orders.advance(request).await.unwrap().into_inner().state,
+                "confirmed"
+            );
+        })
+    };
+    world.payment.state().meanwhile = Some(Box::new(confirm));
+}
+
+#[tokio::test]
+async fn who_was_first_wins_between_a_cancellation_a_closing_and_a_payment() {
+    let world = World::new().await;
+    let order = world.booked().await;
+    confirmed_meanwhile(&world);
+    assert_eq!(code(world.cancel(GUEST, &order.sn).await), Code::OrderState);
+    assert_eq!(world.order(&order.sn).await.state, "confirmed");
+
+    let elsewhere = pb::CreateRequest {
+        house_id: 8,
+        ..booking()
+    };
+    let order = world.create(GUEST, elsewhere).await.unwrap();
+    world.clock.advance(PAY_TIME);
+    confirmed_meanwhile(&world);
+    assert_eq!(world.advance(&order.sn).await.unwrap(), "confirmed");
+    assert_eq!(world.travel.held(&order.sn), [1]);
+    assert!(world.payment.state().refunds.is_empty());
+}
+
 #[tokio::test]
 async fn a_guest_can_cancel_while_the_peers_are_down_and_the_rest_is_done_later() {
     let world = World::new().await;
@@ -136,6 +173,7 @@ async fn a_guest_can_cancel_while_the_peers_are_down_and_the_rest_is_done_later(
     assert_eq!(world.travel.held(&order.sn), [1]);
     assert_eq!(code(world.advance(&order.sn).await), Code::Unavailable);
     world.payment.state().down = false;
+    assert_eq!(code(world.advance(&order.sn).await), Code::Unavailable);
     world.travel.state().down = false;
     assert_eq!(world.advance(&order.sn).await.unwrap(), "cancelled");
     assert!(world.travel.held(&order.sn).is_empty());

@@ -82,8 +82,8 @@ pub(crate) struct Held {
     nights: (i64, i64),
 }
 
-/// Something to be done after the nights are taken and before the reply.
-type Meanwhile = Box<dyn Fn(tr::HoldRequest) -> BoxFuture<'static, ()> + Send>;
+/// Something to be done after a call was carried out and before its reply.
+type Meanwhile<T> = Box<dyn Fn(T) -> BoxFuture<'static, ()> + Send>;
 
 #[derive(Default)]
 pub(crate) struct TravelState {
@@ -92,7 +92,7 @@ pub(crate) struct TravelState {
     pub(crate) refusal: Option<Code>,
     /// No call arrives.
     pub(crate) down: bool,
-    pub(crate) meanwhile: Option<Meanwhile>,
+    pub(crate) meanwhile: Option<Meanwhile<tr::HoldRequest>>,
 }
 
 #[derive(Clone)]
@@ -303,7 +303,7 @@ impl Travel for FakeTravel {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct PaymentState {
     pub(crate) payments: Vec<pay::PaymentView>,
     /// Orders that take no new payments.
@@ -316,6 +316,8 @@ pub(crate) struct PaymentState {
     pub(crate) captured_at_close: bool,
     /// Payments and reasons, in the order asked.
     pub(crate) refunds: Vec<(String, String)>,
+    /// Once, while an order is closed.
+    pub(crate) meanwhile: Option<Meanwhile<String>>,
 }
 
 #[derive(Clone)]
@@ -429,6 +431,10 @@ impl Payment for FakePayment {
             }
         }
         let payments = self.list(&sn);
+        let meanwhile = self.state().meanwhile.take().map(|run| run(sn));
+        if let Some(run) = meanwhile {
+            run.await;
+        }
         reply(lost, Ok(pay::CloseForOrderReply { payments }))
     }
 

@@ -1,8 +1,8 @@
-use homestay_db::Tx;
+use homestay_db::{QueryBuilder, Tx};
 use homestay_error::{Error, Result};
 use homestay_types::OrderSn;
 use sqlx::any::AnyRow;
-use sqlx::{Any, AnyPool, QueryBuilder, Row};
+use sqlx::{AnyPool, Row};
 
 /// A hold to be written.
 #[derive(Debug, Clone)]
@@ -281,7 +281,7 @@ pub(crate) async fn bind(tx: &mut Tx, hold_keys: Vec<String>) -> Result<i64> {
         return Ok(0);
     }
     let mut update =
-        QueryBuilder::<Any>::new("UPDATE hold SET state = 'bound' WHERE state = 'held' AND hold_key IN (");
+        QueryBuilder::new("UPDATE hold SET state = 'bound' WHERE state = 'held' AND hold_key IN (");
     let mut keys = update.separated(", ");
     for key in hold_keys {
         keys.push_bind(key);

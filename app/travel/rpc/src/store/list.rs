@@ -1,5 +1,6 @@
+use homestay_db::QueryBuilder;
 use homestay_error::Result;
-use sqlx::{Any, AnyPool, QueryBuilder, Row};
+use sqlx::{AnyPool, Row};
 
 use crate::house::{House, Review};
 use crate::search::Wanted;
@@ -21,7 +22,7 @@ pub(crate) fn size(wanted: usize) -> &'static str {
     }
 }
 
-async fn houses(pool: &AnyPool, mut query: QueryBuilder<Any>, limit: usize) -> Result<Vec<House>> {
+async fn houses(pool: &AnyPool, mut query: QueryBuilder, limit: usize) -> Result<Vec<House>> {
     let rows = query.build().fetch_all(pool).await?;
     let houses = rows.iter().take(limit).map(read).collect::<Result<_, _>>()?;
     Ok(houses)
@@ -112,7 +113,7 @@ pub(crate) async fn reviews(
     last_id: i64,
     limit: usize,
 ) -> Result<Vec<Review>> {
-    let mut query = QueryBuilder::<Any>::new(
+    let mut query = QueryBuilder::new(
         "SELECT id, house_id, user_id, content, star_tenths, created_at_ms FROM review WHERE id < ",
     );
     query.push_bind(if last_id > 0 { last_id } else { i64::MAX });

@@ -1,13 +1,12 @@
-use homestay_db::Tx;
+use homestay_db::{QueryBuilder, Tx};
 use homestay_error::Result;
-use sqlx::{Any, QueryBuilder};
 
 use crate::house::{Day, House, Review, Shop};
 
 /// Rows of one statement: its parameters must stay below SQLite's 32,766.
 const ROWS: usize = 500;
 
-async fn run(tx: &mut Tx, mut insert: QueryBuilder<Any>) -> Result<i64> {
+async fn run(tx: &mut Tx, mut insert: QueryBuilder) -> Result<i64> {
     insert.push(" ON CONFLICT DO NOTHING");
     let rows = insert.build().execute(&mut **tx).await?.rows_affected();
     Ok(i64::try_from(rows).unwrap_or(i64::MAX))
@@ -125,7 +124,7 @@ pub(crate) async fn reviews(tx: &mut Tx, reviews: Vec<Review>) -> Result<()> {
         let mut houses: Vec<i64> = part.iter().map(|review| review.house_id).collect();
         houses.sort_unstable();
         houses.dedup();
-        let mut update = QueryBuilder::<Any>::new(
+        let mut update = QueryBuilder::new(
             "UPDATE house SET \
              star_tenths = (SELECT CAST(COALESCE(SUM(r.star_tenths), 0) AS BIGINT) FROM review r WHERE r.house_id = house.id), \
              star_count = (SELECT COUNT(*) FROM review r WHERE r.house_id = house.id) WHERE id IN (",

@@ -1,6 +1,7 @@
+use homestay_db::QueryBuilder;
 use homestay_error::Result;
 use sqlx::any::AnyRow;
-use sqlx::{AnyPool, QueryBuilder, Row};
+use sqlx::{AnyPool, Row};
 
 use crate::house::Shop;
 use crate::store::list::size;
