@@ -27,6 +27,8 @@ CREATE TABLE outbox (
     payload TEXT NOT NULL,
     -- Unix milliseconds at which a job is due, 0 at once. Rows are delivered at once, whatever this says.
     due_at_ms BIGINT NOT NULL,
+    -- Tries of a job before it is a dead letter, 0 the broker's default.
+    max_attempts BIGINT NOT NULL,
     traceparent TEXT NOT NULL
 );
 CREATE INDEX outbox_lane ON outbox (lane, id);
@@ -40,6 +42,7 @@ pub struct Entry {
     key: String,
     payload: String,
     due_at_ms: i64,
+    max_attempts: i64,
     traceparent: String,
 }
 
@@ -56,6 +59,7 @@ impl Entry {
             key: event.key().to_owned(),
             payload: serde_json::to_string(event).expect("an event is plain data"),
             due_at_ms: 0,
+            max_attempts: 0,
             traceparent: trace::current_header(),
         }
     }
@@ -69,6 +73,7 @@ impl Entry {
             key: job.unique_key.unwrap_or_default(),
             payload: job.payload,
             due_at_ms: job.due_at_ms,
+            max_attempts: job.max_attempts,
             traceparent: job.traceparent,
         }
     }
@@ -82,7 +87,8 @@ pub async fn push(tx: &mut Tx, ids: &Ids, entries: Vec<Entry>) -> Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
-    let mut insert = tx.builder("INSERT INTO outbox (id, lane, name, key, payload, due_at_ms, traceparent) ");
+    let mut insert = tx
+        .builder("INSERT INTO outbox (id, lane, name, key, payload, due_at_ms, max_attempts, traceparent) ");
     insert.push_values(entries, |mut row, entry| {
         row.push_bind(ids.id())
             .push_bind(entry.lane)
@@ -90,6 +96,7 @@ pub async fn push(tx: &mut Tx, ids: &Ids, entries: Vec<Entry>) -> Result<()> {
             .push_bind(entry.key)
             .push_bind(entry.payload)
             .push_bind(entry.due_at_ms)
+            .push_bind(entry.max_attempts)
             .push_bind(entry.traceparent);
     });
     insert.build().execute(&mut **tx).await?;

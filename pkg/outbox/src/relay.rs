@@ -78,6 +78,7 @@ struct RowView {
     key: String,
     payload: String,
     due_at_ms: i64,
+    max_attempts: i64,
     traceparent: String,
 }
 
@@ -109,7 +110,7 @@ fn job(domain: &str, row: &RowView) -> NewJob {
         payload: row.payload.clone(),
         due_at_ms: row.due_at_ms,
         unique_key: Some(unique),
-        max_attempts: 0,
+        max_attempts: row.max_attempts,
         traceparent: row.traceparent.clone(),
     }
 }
@@ -175,7 +176,7 @@ where
 async fn read(db: &Db, lane: &str) -> Result<Vec<RowView>> {
     // The limit is a literal: as a parameter Postgres would plan at every call (facts-performance.md §7).
     let rows = sqlx::query(
-        "SELECT id, name, key, payload, due_at_ms, traceparent FROM outbox WHERE lane = $1 ORDER BY id LIMIT 200",
+        "SELECT id, name, key, payload, due_at_ms, max_attempts, traceparent FROM outbox WHERE lane = $1 ORDER BY id LIMIT 200",
     )
     .bind(lane)
     .fetch_all(db.read())
@@ -190,7 +191,8 @@ fn view(row: &AnyRow) -> Result<RowView, sqlx::Error> {
         key: row.try_get(2)?,
         payload: row.try_get(3)?,
         due_at_ms: row.try_get(4)?,
-        traceparent: row.try_get(5)?,
+        max_attempts: row.try_get(5)?,
+        traceparent: row.try_get(6)?,
     })
 }
 

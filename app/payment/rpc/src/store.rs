@@ -4,7 +4,7 @@ use homestay_db::Tx;
 use homestay_error::{Error, Result};
 use homestay_types::{OrderSn, PaymentSn, RefundSn};
 use sqlx::any::AnyRow;
-use sqlx::{Any, Executor, QueryBuilder, Row};
+use sqlx::{Any, Executor, Row};
 
 use crate::state::{RefundState, State};
 
@@ -211,7 +211,7 @@ pub(crate) enum Set {
 
 /// Changes the state as [`State::can_become`] allows; false when the payment is not in such a state.
 pub(crate) async fn change(tx: &mut Tx, sn: &PaymentSn, to: State, set: Set, now_ms: i64) -> Result<bool> {
-    let mut update = QueryBuilder::<Any>::new("UPDATE payment SET state = ");
+    let mut update = tx.builder("UPDATE payment SET state = ");
     update.push_bind(to.as_str());
     update.push(", updated_at_ms = ").push_bind(now_ms);
     let mut left = None;

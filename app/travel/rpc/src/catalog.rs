@@ -26,9 +26,9 @@ pub(crate) async fn house(db: &Db, id: i64) -> Result<House> {
 /// On-sale houses.
 pub(crate) async fn houses(db: &Db, list: List, limit: usize) -> Result<Vec<House>> {
     match list {
-        List::Newest(last_id) => store::list::newest(db.read(), None, last_id, limit).await,
-        List::Recommended(offset) => store::list::recommended(db.read(), offset.max(0), limit).await,
-        List::Shop(shop, last_id) => store::list::newest(db.read(), Some(shop), last_id, limit).await,
+        List::Newest(last_id) => store::list::newest(db, None, last_id, limit).await,
+        List::Recommended(offset) => store::list::recommended(db, offset.max(0), limit).await,
+        List::Shop(shop, last_id) => store::list::newest(db, Some(shop), last_id, limit).await,
     }
 }
 
@@ -41,7 +41,7 @@ pub(crate) async fn shop(db: &Db, clock: &Clock, id: i64) -> Result<Shop> {
 
 /// Open shops, newest first.
 pub(crate) async fn shops(db: &Db, clock: &Clock, last_id: i64, limit: usize) -> Result<Vec<Shop>> {
-    store::shop::newest(db.read(), last_id, limit, clock.now_ms()).await
+    store::shop::newest(db, last_id, limit, clock.now_ms()).await
 }
 
 /// Accounts of good hosts, the best first.
@@ -51,5 +51,5 @@ pub(crate) async fn good_hosts(db: &Db) -> Result<Vec<i64>> {
 
 /// Reviews, newest first.
 pub(crate) async fn reviews(db: &Db, house_id: i64, last_id: i64, limit: usize) -> Result<Vec<Review>> {
-    store::list::reviews(db.read(), house_id, last_id, limit).await
+    store::list::reviews(db, house_id, last_id, limit).await
 }

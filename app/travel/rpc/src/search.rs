@@ -39,7 +39,7 @@ pub(crate) struct Wanted {
 /// Pages follow each other by id, so a house that is added meanwhile moves none of the others.
 pub(crate) async fn search(db: &Db, clock: &Clock, search: Search) -> Result<(Vec<House>, String)> {
     let wanted = check(&search)?;
-    let mut found = store::list::search(db.read(), &wanted, search.limit + 1).await?;
+    let mut found = store::list::search(db, &wanted, search.limit + 1).await?;
     let more = found.len() > search.limit;
     found.truncate(search.limit);
     let next = match found.last() {

@@ -29,5 +29,5 @@ pub(crate) async fn profiles(db: &Db, mut ids: Vec<i64>) -> Result<Vec<Profile>>
     if ids.len() > MANY {
         return Err(Error::invalid("ids", "must be at most 1000"));
     }
-    store::profiles(db.read(), &ids).await
+    store::profiles(db, &ids).await
 }

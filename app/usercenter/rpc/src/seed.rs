@@ -34,7 +34,7 @@ pub(crate) async fn seed(
         .map(|(index, user)| check(index, user))
         .collect::<Result<Vec<Role>>>()?;
     let mobiles: Vec<String> = users.iter().map(|user| user.mobile.clone()).collect();
-    let known = store::ids_by_mobile(db.read(), &mobiles).await?;
+    let known = store::ids_by_mobile(db.read(), db.dialect(), &mobiles).await?;
 
     let mut hashes: BTreeMap<String, String> = BTreeMap::from([(String::new(), String::new())]);
     let created_at_ms = clock.now_ms();
@@ -71,7 +71,8 @@ pub(crate) async fn seed(
     db.write(move |tx| {
         Box::pin(async move {
             let created = store::insert_accounts(tx, &accounts).await?;
-            let found = store::ids_by_mobile(&mut **tx, &mobiles).await?;
+            let dialect = tx.dialect();
+            let found = store::ids_by_mobile(&mut **tx, dialect, &mobiles).await?;
             let ours: Vec<(String, i64)> = accounts
                 .into_iter()
                 .filter_map(|new| {

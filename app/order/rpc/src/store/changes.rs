@@ -136,7 +136,7 @@ pub(crate) enum Recipient {
 
 /// Puts off the next look of the sweep at orders whose refund is pending.
 pub(crate) async fn looked_at(tx: &mut Tx, sns: &[String], now_ms: i64) -> Result<()> {
-    let mut update = sqlx::QueryBuilder::<sqlx::Any>::new("UPDATE orders SET updated_at_ms = ");
+    let mut update = tx.builder("UPDATE orders SET updated_at_ms = ");
     update.push_bind(now_ms).push(" WHERE sn IN (");
     let mut list = update.separated(", ");
     for sn in sns {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use homestay_db::Tx;
 use homestay_error::{Error, Result};
-use sqlx::{Any, Executor, QueryBuilder, Row};
+use sqlx::{Any, Executor, Row};
 
 use crate::rules::State;
 
@@ -50,7 +50,7 @@ pub(crate) async fn find<'e>(db: impl Executor<'e, Database = Any>, hold_key: &s
 
 /// Makes tombstones of the keys that are unknown.
 pub(crate) async fn bury(tx: &mut Tx, hold_keys: &[String]) -> Result<()> {
-    let mut insert = QueryBuilder::<Any>::new("INSERT INTO hold_claim (hold_key, order_sn) ");
+    let mut insert = tx.builder("INSERT INTO hold_claim (hold_key, order_sn) ");
     insert.push_values(hold_keys, |mut row, key| {
         row.push_bind(key.clone()).push_bind("");
     });
@@ -69,7 +69,7 @@ pub(crate) struct Owner {
 
 /// The orders behind those of the keys that are claimed.
 pub(crate) async fn owners(tx: &mut Tx, hold_keys: &[String]) -> Result<HashMap<String, Owner>> {
-    let mut select = QueryBuilder::<Any>::new(
+    let mut select = tx.builder(
         "SELECT c.hold_key, o.sn, o.state, o.cancelled_by, o.attempt FROM hold_claim c \
          JOIN orders o ON o.sn = c.order_sn WHERE c.hold_key IN (",
     );

@@ -3,7 +3,7 @@
 use homestay_db::Tx;
 use homestay_error::Result;
 use sqlx::any::AnyRow;
-use sqlx::{Any, Executor, FromRow, QueryBuilder, Row};
+use sqlx::{Any, Executor, FromRow, Row};
 
 use crate::step::{Name, Step};
 
@@ -36,7 +36,7 @@ pub(crate) async fn of_order<'e>(db: impl Executor<'e, Database = Any>, sn: &str
 
 /// Adds steps; one that is there already stays as it is.
 pub(crate) async fn insert(tx: &mut Tx, sn: &str, steps: Vec<Step>) -> Result<()> {
-    let mut insert = QueryBuilder::<Any>::new(
+    let mut insert = tx.builder(
         "INSERT INTO order_step (order_sn, seq, name, attempt, node, error, started_at_ms, ended_at_ms, \
          undo_started_at_ms, undo_ended_at_ms) ",
     );

@@ -1,4 +1,4 @@
-use homestay_db::{QueryBuilder, Tx};
+use homestay_db::Tx;
 use homestay_error::{Error, Result};
 use homestay_types::OrderSn;
 use sqlx::any::AnyRow;
@@ -280,8 +280,7 @@ pub(crate) async fn bind(tx: &mut Tx, hold_keys: Vec<String>) -> Result<i64> {
     if hold_keys.is_empty() {
         return Ok(0);
     }
-    let mut update =
-        QueryBuilder::new("UPDATE hold SET state = 'bound' WHERE state = 'held' AND hold_key IN (");
+    let mut update = tx.builder("UPDATE hold SET state = 'bound' WHERE state = 'held' AND hold_key IN (");
     let mut keys = update.separated(", ");
     for key in hold_keys {
         keys.push_bind(key);

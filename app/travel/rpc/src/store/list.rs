@@ -1,6 +1,6 @@
-use homestay_db::QueryBuilder;
+use homestay_db::{Db, QueryBuilder};
 use homestay_error::Result;
-use sqlx::{AnyPool, Row};
+use sqlx::Row;
 
 use crate::house::{House, Review};
 use crate::search::Wanted;
@@ -22,20 +22,15 @@ pub(crate) fn size(wanted: usize) -> &'static str {
     }
 }
 
-async fn houses(pool: &AnyPool, mut query: QueryBuilder, limit: usize) -> Result<Vec<House>> {
-    let rows = query.build().fetch_all(pool).await?;
+async fn houses(db: &Db, mut query: QueryBuilder, limit: usize) -> Result<Vec<House>> {
+    let rows = query.build().fetch_all(db.read()).await?;
     let houses = rows.iter().take(limit).map(read).collect::<Result<_, _>>()?;
     Ok(houses)
 }
 
 /// On-sale houses, newest first: all of them or one shop's, below `last_id` if it is not 0.
-pub(crate) async fn newest(
-    pool: &AnyPool,
-    shop_id: Option<i64>,
-    last_id: i64,
-    limit: usize,
-) -> Result<Vec<House>> {
-    let mut query = QueryBuilder::new(concat!(
+pub(crate) async fn newest(db: &Db, shop_id: Option<i64>, last_id: i64, limit: usize) -> Result<Vec<House>> {
+    let mut query = db.builder(concat!(
         "SELECT ",
         house_columns!(),
         " FROM house h WHERE ",
@@ -48,12 +43,12 @@ pub(crate) async fn newest(
         query.push(" AND h.id < ").push_bind(last_id);
     }
     query.push(" ORDER BY h.id DESC LIMIT ").push(size(limit));
-    houses(pool, query, limit).await
+    houses(db, query, limit).await
 }
 
 /// On-sale houses of the operator's list, in its order.
-pub(crate) async fn recommended(pool: &AnyPool, offset: i64, limit: usize) -> Result<Vec<House>> {
-    let mut query = QueryBuilder::new(concat!(
+pub(crate) async fn recommended(db: &Db, offset: i64, limit: usize) -> Result<Vec<House>> {
+    let mut query = db.builder(concat!(
         "SELECT ",
         house_columns!(),
         " FROM activity a JOIN house h ON h.id = a.data_id WHERE a.kind = 'recommended' AND ",
@@ -61,12 +56,12 @@ pub(crate) async fn recommended(pool: &AnyPool, offset: i64, limit: usize) -> Re
         " ORDER BY a.place, a.data_id LIMIT "
     ));
     query.push(size(limit)).push(" OFFSET ").push_bind(offset);
-    houses(pool, query, limit).await
+    houses(db, query, limit).await
 }
 
 /// What a search finds, newest first, below `wanted.below` if it is not 0; dates are compared, today is not.
-pub(crate) async fn search(pool: &AnyPool, wanted: &Wanted, limit: usize) -> Result<Vec<House>> {
-    let mut query = QueryBuilder::new(concat!(
+pub(crate) async fn search(db: &Db, wanted: &Wanted, limit: usize) -> Result<Vec<House>> {
+    let mut query = db.builder(concat!(
         "SELECT ",
         house_columns!(),
         " FROM house h WHERE ",
@@ -103,25 +98,19 @@ pub(crate) async fn search(pool: &AnyPool, wanted: &Wanted, limit: usize) -> Res
             .push(")");
     }
     query.push(" ORDER BY h.id DESC LIMIT ").push(size(limit));
-    houses(pool, query, limit).await
+    houses(db, query, limit).await
 }
 
 /// Reviews of one house, or of all, newest first.
-pub(crate) async fn reviews(
-    pool: &AnyPool,
-    house_id: i64,
-    last_id: i64,
-    limit: usize,
-) -> Result<Vec<Review>> {
-    let mut query = QueryBuilder::new(
-        "SELECT id, house_id, user_id, content, star_tenths, created_at_ms FROM review WHERE id < ",
-    );
+pub(crate) async fn reviews(db: &Db, house_id: i64, last_id: i64, limit: usize) -> Result<Vec<Review>> {
+    let mut query = db
+        .builder("SELECT id, house_id, user_id, content, star_tenths, created_at_ms FROM review WHERE id < ");
     query.push_bind(if last_id > 0 { last_id } else { i64::MAX });
     if house_id != 0 {
         query.push(" AND house_id = ").push_bind(house_id);
     }
     query.push(" ORDER BY id DESC LIMIT ").push(size(limit));
-    let rows = query.build().fetch_all(pool).await?;
+    let rows = query.build().fetch_all(db.read()).await?;
     rows.iter()
         .take(limit)
         .map(|row| {

@@ -16,7 +16,7 @@ async fn run(tx: &mut Tx, mut insert: QueryBuilder) -> Result<i64> {
 pub(crate) async fn shops(tx: &mut Tx, shops: Vec<Shop>) -> Result<i64> {
     let mut written = 0;
     for part in shops.chunks(ROWS) {
-        let mut insert = QueryBuilder::new(
+        let mut insert = tx.builder(
             "INSERT INTO shop (id, host_id, title, info, boss_info, tags, cover, header_img, row_state) ",
         );
         insert.push_values(part, |mut row, shop| {
@@ -39,7 +39,7 @@ pub(crate) async fn shops(tx: &mut Tx, shops: Vec<Shop>) -> Result<i64> {
 pub(crate) async fn houses(tx: &mut Tx, houses: Vec<House>) -> Result<i64> {
     let mut written = 0;
     for part in houses.chunks(ROWS) {
-        let mut insert = QueryBuilder::new(
+        let mut insert = tx.builder(
             "INSERT INTO house (id, shop_id, host_id, title, sub_title, banner, info, people_num, row_state, row_type, \
              food_info, food_cents, price_cents, market_cents, weekend_cents, city, city_key, time_zone, currency, \
              units, meals_per_day, open_from, open_until, star_tenths, star_count, created_at_ms) ",
@@ -80,7 +80,7 @@ pub(crate) async fn houses(tx: &mut Tx, houses: Vec<House>) -> Result<i64> {
 /// Writes calendar rows that are not there yet.
 pub(crate) async fn days(tx: &mut Tx, days: Vec<(i64, Day)>) -> Result<()> {
     for part in days.chunks(ROWS) {
-        let mut insert = QueryBuilder::new("INSERT INTO house_day (house_id, day, price_cents, blocked) ");
+        let mut insert = tx.builder("INSERT INTO house_day (house_id, day, price_cents, blocked) ");
         insert.push_values(part, |mut row, (house_id, day)| {
             row.push_bind(*house_id)
                 .push_bind(day.day)
@@ -95,7 +95,7 @@ pub(crate) async fn days(tx: &mut Tx, days: Vec<(i64, Day)>) -> Result<()> {
 /// Writes places in the operator's lists (kind, id, place) that are not there yet.
 pub(crate) async fn activities(tx: &mut Tx, rows: Vec<(&'static str, i64, i64)>) -> Result<()> {
     for part in rows.chunks(ROWS) {
-        let mut insert = QueryBuilder::new("INSERT INTO activity (kind, data_id, place) ");
+        let mut insert = tx.builder("INSERT INTO activity (kind, data_id, place) ");
         insert.push_values(part, |mut row, (kind, id, place)| {
             row.push_bind(*kind).push_bind(*id).push_bind(*place);
         });
@@ -107,9 +107,8 @@ pub(crate) async fn activities(tx: &mut Tx, rows: Vec<(&'static str, i64, i64)>)
 /// Writes reviews that are not there yet, and brings the stars of their houses up to date.
 pub(crate) async fn reviews(tx: &mut Tx, reviews: Vec<Review>) -> Result<()> {
     for part in reviews.chunks(ROWS) {
-        let mut insert = QueryBuilder::new(
-            "INSERT INTO review (id, house_id, user_id, content, star_tenths, created_at_ms) ",
-        );
+        let mut insert =
+            tx.builder("INSERT INTO review (id, house_id, user_id, content, star_tenths, created_at_ms) ");
         insert.push_values(part, |mut row, review| {
             row.push_bind(review.id)
                 .push_bind(review.house_id)
@@ -124,7 +123,7 @@ pub(crate) async fn reviews(tx: &mut Tx, reviews: Vec<Review>) -> Result<()> {
         let mut houses: Vec<i64> = part.iter().map(|review| review.house_id).collect();
         houses.sort_unstable();
         houses.dedup();
-        let mut update = QueryBuilder::new(
+        let mut update = tx.builder(
             "UPDATE house SET \
              star_tenths = (SELECT CAST(COALESCE(SUM(r.star_tenths), 0) AS BIGINT) FROM review r WHERE r.house_id = house.id), \
              star_count = (SELECT COUNT(*) FROM review r WHERE r.house_id = house.id) WHERE id IN (",

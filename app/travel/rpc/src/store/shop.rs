@@ -1,4 +1,4 @@
-use homestay_db::QueryBuilder;
+use homestay_db::Db;
 use homestay_error::Result;
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};
@@ -60,9 +60,9 @@ pub(crate) async fn find(pool: &AnyPool, id: i64, now_ms: i64) -> Result<Option<
 }
 
 /// Open shops, newest first, below `last_id` if it is not 0.
-pub(crate) async fn newest(pool: &AnyPool, last_id: i64, limit: usize, now_ms: i64) -> Result<Vec<Shop>> {
+pub(crate) async fn newest(db: &Db, last_id: i64, limit: usize, now_ms: i64) -> Result<Vec<Shop>> {
     let last_id = if last_id > 0 { last_id } else { i64::MAX };
-    let mut query = QueryBuilder::new(concat!(
+    let mut query = db.builder(concat!(
         "SELECT ",
         shop_columns!(),
         " FROM shop s WHERE s.row_state = 1 AND s.id < $3 ORDER BY s.id DESC LIMIT "
@@ -73,7 +73,7 @@ pub(crate) async fn newest(pool: &AnyPool, last_id: i64, limit: usize, now_ms: i
         .bind(now_ms - MONTH_MS)
         .bind(now_ms)
         .bind(last_id)
-        .fetch_all(pool)
+        .fetch_all(db.read())
         .await?;
     Ok(rows.iter().take(limit).map(read).collect::<Result<_, _>>()?)
 }

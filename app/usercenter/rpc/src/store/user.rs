@@ -1,10 +1,10 @@
 use std::collections::HashMap;
 
-use homestay_db::Tx;
+use homestay_db::{Db, Dialect, QueryBuilder, Tx};
 use homestay_error::{Error, Result};
 use homestay_types::Role;
 use sqlx::any::AnyRow;
-use sqlx::{Any, AnyPool, Executor, QueryBuilder, Row};
+use sqlx::{Any, AnyPool, Executor, Row};
 
 /// `auth_type` of a login by mobile and password.
 pub(crate) const SYSTEM: &str = "system";
@@ -74,7 +74,7 @@ fn holder_of(row: &AnyRow) -> Result<Holder> {
 pub(crate) async fn insert_accounts(tx: &mut Tx, accounts: &[NewAccount]) -> Result<u64> {
     let mut inserted = 0;
     for rows in accounts.chunks(ROWS) {
-        let mut insert = QueryBuilder::<Any>::new(
+        let mut insert = tx.builder(
             "INSERT INTO app_user (id, mobile, password_hash, nickname, sex, avatar, info, role, created_at_ms) ",
         );
         insert.push_values(rows, |mut row, account| {
@@ -120,7 +120,7 @@ pub(crate) async fn delete_auths(tx: &mut Tx, auth_type: &str, user_id: i64) -> 
 /// Gives accounts their `system` way to sign in: (mobile, account).
 pub(crate) async fn insert_system_auths(tx: &mut Tx, mobiles: &[(String, i64)]) -> Result<()> {
     for rows in mobiles.chunks(ROWS) {
-        let mut insert = QueryBuilder::<Any>::new("INSERT INTO user_auth (auth_type, auth_key, user_id) ");
+        let mut insert = tx.builder("INSERT INTO user_auth (auth_type, auth_key, user_id) ");
         insert.push_values(rows, |mut row, (mobile, id)| {
             row.push_bind(SYSTEM).push_bind(mobile.clone()).push_bind(*id);
         });
@@ -179,7 +179,11 @@ pub(crate) async fn holder_by_auth(
 }
 
 /// Accounts by mobile, as far as there are any.
-pub(crate) async fn ids_by_mobile<'c, E>(db: E, mobiles: &[String]) -> Result<HashMap<String, i64>>
+pub(crate) async fn ids_by_mobile<'c, E>(
+    db: E,
+    dialect: Dialect,
+    mobiles: &[String],
+) -> Result<HashMap<String, i64>>
 where
     E: Executor<'c, Database = Any>,
 {
@@ -187,7 +191,7 @@ where
     if mobiles.is_empty() {
         return Ok(found);
     }
-    let mut select = QueryBuilder::<Any>::new("SELECT id, mobile FROM app_user WHERE mobile IN (");
+    let mut select = QueryBuilder::new(dialect, "SELECT id, mobile FROM app_user WHERE mobile IN (");
     let mut list = select.separated(", ");
     for mobile in mobiles {
         list.push_bind(mobile.clone());
@@ -236,18 +240,17 @@ pub(crate) async fn account(db: &AnyPool, id: i64) -> Result<Option<Account>> {
 }
 
 /// Public faces of the accounts that exist among `ids`, by id.
-pub(crate) async fn profiles(db: &AnyPool, ids: &[i64]) -> Result<Vec<Profile>> {
+pub(crate) async fn profiles(db: &Db, ids: &[i64]) -> Result<Vec<Profile>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut select =
-        QueryBuilder::<Any>::new("SELECT id, nickname, avatar, info FROM app_user WHERE id IN (");
+    let mut select = db.builder("SELECT id, nickname, avatar, info FROM app_user WHERE id IN (");
     let mut list = select.separated(", ");
     for id in ids {
         list.push_bind(*id);
     }
     select.push(") ORDER BY id");
-    let rows = select.build().fetch_all(db).await?;
+    let rows = select.build().fetch_all(db.read()).await?;
     rows.iter()
         .map(|row| {
             Ok(Profile {
