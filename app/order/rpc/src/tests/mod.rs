@@ -198,10 +198,8 @@ impl World {
     }
 
     pub(crate) async fn count(&self, table: &str) -> i64 {
-        let mut query = sqlx::QueryBuilder::<sqlx::Any>::new("SELECT COUNT(*) FROM ");
-        query.push(table);
-        query
-            .build_query_scalar()
+        let sql = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
+        sqlx::query_scalar(sql)
             .fetch_one(self.db.db.read())
             .await
             .expect("a count")
