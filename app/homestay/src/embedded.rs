@@ -317,7 +317,8 @@ impl System {
                 name: target.name.to_owned(),
                 concurrency: 64,
                 wait: Duration::from_secs(5),
-                grace: settings.grace.mul_f32(0.8),
+                // The last words to the broker take up to 2 s more.
+                grace: settings.grace.saturating_sub(Duration::from_secs(3)),
             };
             let handlers = handlers(&target.table);
             group.add(format!("{} worker", target.name), {
@@ -352,8 +353,14 @@ pub async fn run(settings: &Settings) -> Result<(), String> {
     let admin = bind(settings.admin.listen, "HOMESTAY__ADMIN__LISTEN").await?;
     let local = |listener: &TcpListener| listener.local_addr().map_err(|error| error.to_string());
     // With port 0 the address is known only now.
-    let base_url = format!("http://{}", local(&gateway)?);
-    let admin_url = format!("http://{}", local(&admin)?);
+    let base_url = reachable(local(&gateway)?);
+    let admin_url = reachable(local(&admin)?);
+    if settings.demo && !settings.gateway.listen.ip().is_loopback() {
+        tracing::warn!(
+            listen = %settings.gateway.listen,
+            "demo accounts with a known password and the sandboxes are open to the network: set demo: false for anything but a demonstration"
+        );
+    }
 
     let system = Arc::new(System::open(settings, &base_url, &folder, &secrets).await?);
     let group = system.services(settings, gateway, admin);
@@ -372,6 +379,15 @@ pub async fn run(settings: &Settings) -> Result<(), String> {
         .run(shutdown_signal(), settings.grace, &system.health, &system.tasks)
         .await
         .map_err(|error| error.to_string())
+}
+
+/// An address that a program on this machine can open: "all addresses" is none.
+fn reachable(bound: SocketAddr) -> String {
+    if bound.ip().is_unspecified() {
+        format!("http://127.0.0.1:{}", bound.port())
+    } else {
+        format!("http://{bound}")
+    }
 }
 
 async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, String> {

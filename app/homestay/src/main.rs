@@ -23,7 +23,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The back end of a homestay booking business.
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(version)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -64,6 +64,11 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<(), String> {
+    if let (Some(_), Some(target)) = (&cli.command, cli.targets.first()) {
+        return Err(format!(
+            "{target:?} and a command do not go together: a command runs no targets"
+        ));
+    }
     if let Some(Command::Demo { base }) = &cli.command {
         // Only HTTP: the settings of the system it plays with are not its business.
         return runtime(1)?.block_on(demo::run(base));
@@ -71,6 +76,7 @@ fn run(cli: &Cli) -> Result<(), String> {
     let settings = settings::load(cli.config.as_deref()).map_err(|error| error.to_string())?;
     match &cli.command {
         Some(Command::CheckConfig) => {
+            secrets::check(&settings)?;
             print!("{}", homestay_config::redacted_yaml(&settings));
             Ok(())
         }

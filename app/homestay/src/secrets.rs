@@ -31,6 +31,38 @@ pub struct Secrets {
 /// A sentence naming the setting that is missing or too weak, or the file that cannot be read or written.
 pub fn resolve(settings: &Settings) -> Result<Secrets, String> {
     let given = &settings.secrets;
+    let credential = given.internal_credential.expose();
+    let keys = check(settings)?;
+    let complete = !credential.is_empty() && !keys.is_empty() && !given.sandbox.is_empty();
+    let made = if complete || !settings.demo {
+        None
+    } else {
+        Some(kept(&settings.data_dir)?)
+    };
+    let or_made = |given: &str, pick: fn(&Secrets) -> &String| {
+        if given.is_empty() {
+            made.as_ref().map(|made| pick(made).clone()).unwrap_or_default()
+        } else {
+            given.to_owned()
+        }
+    };
+    Ok(Secrets {
+        internal_credential: or_made(credential, |made| &made.internal_credential),
+        sandbox: or_made(given.sandbox.expose(), |made| &made.sandbox),
+        jwt_keys: if keys.is_empty() {
+            made.map(|made| made.jwt_keys).unwrap_or_default()
+        } else {
+            keys
+        },
+    })
+}
+
+/// Checks what is configured, without the data folder; the signing keys.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn check(settings: &Settings) -> Result<Vec<(String, String)>, String> {
+    let given = &settings.secrets;
     let mut keys = Vec::new();
     for pair in given
         .jwt_keys
@@ -58,7 +90,6 @@ pub fn resolve(settings: &Settings) -> Result<Secrets, String> {
             "secrets.internal_credential: must be at least {SHORTEST} visible ASCII characters"
         ));
     }
-    let complete = !credential.is_empty() && !keys.is_empty() && !given.sandbox.is_empty();
     if !settings.demo && (credential.is_empty() || keys.is_empty()) {
         let missing = if credential.is_empty() {
             "internal_credential"
@@ -70,27 +101,7 @@ pub fn resolve(settings: &Settings) -> Result<Secrets, String> {
             missing.to_uppercase()
         ));
     }
-    let made = if complete || !settings.demo {
-        None
-    } else {
-        Some(kept(&settings.data_dir)?)
-    };
-    let or_made = |given: &str, pick: fn(&Secrets) -> &String| {
-        if given.is_empty() {
-            made.as_ref().map(|made| pick(made).clone()).unwrap_or_default()
-        } else {
-            given.to_owned()
-        }
-    };
-    Ok(Secrets {
-        internal_credential: or_made(credential, |made| &made.internal_credential),
-        sandbox: or_made(given.sandbox.expose(), |made| &made.sandbox),
-        jwt_keys: if keys.is_empty() {
-            made.map(|made| made.jwt_keys).unwrap_or_default()
-        } else {
-            keys
-        },
-    })
+    Ok(keys)
 }
 
 /// The secrets kept in the data folder, made if there are none.

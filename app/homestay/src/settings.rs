@@ -90,8 +90,39 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
     if settings.order.close_after > Duration::from_secs(30 * 24 * 3600) {
         return refuse("order.close_after", "must be at most 30days");
     }
-    if settings.gateway.deadline < Duration::from_millis(100) {
-        return refuse("gateway.deadline", "must be at least 100ms");
+    if !(Duration::from_millis(100)..=Duration::from_secs(60)).contains(&settings.gateway.deadline) {
+        return refuse("gateway.deadline", "must be between 100ms and 1m");
+    }
+    if !(Duration::from_secs(5)..=Duration::from_secs(600)).contains(&settings.grace) {
+        return refuse("grace", "must be between 5s and 10m");
+    }
+    if let Some(wrong) = settings
+        .gateway
+        .cors_origins
+        .iter()
+        .find(|origin| !is_origin(origin))
+    {
+        return refuse(
+            "gateway.cors_origins",
+            &format!("must be origins such as https://shop.example, not {wrong:?}"),
+        );
+    }
+    if !is_filter(&settings.log.level) {
+        return refuse(
+            "log.level",
+            "must be off, error, warn, info, debug or trace, or pairs such as order_rpc=debug, with commas between",
+        );
+    }
+    if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&settings.mqueue.lease) {
+        return refuse("mqueue.lease", "must be between 1s and 1h");
+    }
+    // A tick is known by its job as long as that is kept: longer than any period.
+    if !(Duration::from_secs(300)..=Duration::from_secs(30 * 24 * 3600)).contains(&settings.mqueue.retention)
+    {
+        return refuse("mqueue.retention", "must be between 5m and 30days");
+    }
+    if !(1..=1000).contains(&settings.mqueue.max_attempts) {
+        return refuse("mqueue.max_attempts", "must be between 1 and 1000");
     }
     of("auth", settings.auth.validate())?;
     of("travel", settings.travel.validate())?;
@@ -109,6 +140,27 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
         }
     }
     Ok(())
+}
+
+/// Scheme, host and port, as browsers send it (RFC 6454 §6.2).
+fn is_origin(text: &str) -> bool {
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| {
+        !host.is_empty()
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
+    })
+}
+
+/// A misspelt level would be read as the name of a target, and switch everything off.
+fn is_filter(text: &str) -> bool {
+    text.split(',').all(|part| {
+        let level = part.split_once('=').map_or(part, |(_, level)| level).trim();
+        ["off", "error", "warn", "info", "debug", "trace"].contains(&level.to_ascii_lowercase().as_str())
+    })
 }
 
 #[cfg(test)]
@@ -157,13 +209,41 @@ mod tests {
     }
 
     #[test]
+    fn bad_values_are_refused_by_the_name_of_their_key() {
+        type Change = fn(&mut Settings);
+        let cases: [(&str, Change); 8] = [
+            ("order.close_after", |s| s.order.close_after = Duration::ZERO),
+            ("gateway.deadline", |s| s.gateway.deadline = Duration::MAX),
+            ("gateway.cors_origins", |s| {
+                s.gateway.cors_origins = vec!["*".to_owned()];
+            }),
+            ("gateway.cors_origins", |s| {
+                s.gateway.cors_origins = vec!["https://a.example/".to_owned()];
+            }),
+            ("log.level", |s| s.log.level = "inof".to_owned()),
+            ("mqueue.lease", |s| s.mqueue.lease = Duration::ZERO),
+            ("mqueue.max_attempts", |s| s.mqueue.max_attempts = 0),
+            ("grace", |s| s.grace = Duration::ZERO),
+        ];
+        for (key, change) in cases {
+            let mut settings = defaults();
+            change(&mut settings);
+            assert_eq!(check(&settings).unwrap_err().key(), key);
+        }
+        let mut good = defaults();
+        good.gateway.cors_origins = vec![
+            "https://shop.example".to_owned(),
+            "http://localhost:3000".to_owned(),
+        ];
+        good.log.level = "warn,order_rpc=debug".to_owned();
+        assert!(check(&good).is_ok());
+    }
+
+    #[test]
     fn what_is_only_for_demos_is_refused_elsewhere() {
         let mut settings = defaults();
         assert!(check(&settings).is_ok());
         settings.demo = false;
         assert_eq!(check(&settings).unwrap_err().key(), "payment.provider");
-        settings.demo = true;
-        settings.order.close_after = Duration::ZERO;
-        assert_eq!(check(&settings).unwrap_err().key(), "order.close_after");
     }
 }

@@ -71,8 +71,8 @@ impl Clock {
             Kind::System => loop {
                 let left = at_ms - self.now_ms();
                 match u64::try_from(left) {
-                    // tokio may wake up to a millisecond early: ask again.
-                    Ok(ms) if ms > 0 => tokio::time::sleep(Duration::from_millis(ms)).await,
+                    // tokio may wake up to a millisecond early, and the machine's clock may be set: ask again.
+                    Ok(ms) if ms > 0 => tokio::time::sleep(Duration::from_millis(ms.min(1000))).await,
                     _ => return,
                 }
             },

@@ -7,8 +7,12 @@ use crate::{Code, Error};
 
 const DOMAIN: &str = "homestay";
 
+/// An error's last stop in its process: our failures are logged here with their causes, which do not cross the wire.
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
+        if error.code.is_ours() && error.source.is_some() {
+            tracing::error!(code = error.code.reason(), error = %error.chain(), "a call failed");
+        }
         let mut metadata = HashMap::new();
         if let Some(field) = &error.field {
             metadata.insert("field".to_owned(), field.to_string());

@@ -1,4 +1,3 @@
-use std::net::SocketAddr;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -7,14 +6,11 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::serve::ListenerExt;
 use futures::{FutureExt, StreamExt};
 use homestay_error::{Code, Error};
 use homestay_rpc::deadline;
-use homestay_service::Stop;
 use homestay_telemetry::metrics::Red;
 use homestay_telemetry::trace::{self, TraceContext};
-use tokio::net::TcpListener;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Instrument;
 
@@ -70,8 +66,9 @@ impl Edge {
             .fallback(|| async { ApiError(Error::new(Code::RouteNotFound)) })
             .method_not_allowed_fallback(|| async { ApiError(Error::new(Code::MethodNotAllowed)) })
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
-            .layer(cors)
             .layer(middleware::from_fn_with_state(self, edge))
+            // Outside, so that pages can read the edge's own refusals too.
+            .layer(cors)
     }
 }
 
@@ -128,7 +125,7 @@ async fn answer(request: Request, next: Next) -> Response {
     let length = text(&request, "content-length")
         .and_then(|text| text.parse::<usize>().ok())
         .unwrap_or(0);
-    if length <= BODY_LIMIT {
+    if length <= BODY_LIMIT || request.extensions().get::<MatchedPath>().is_none() {
         return next.run(request).await;
     }
     let mut read = 0;
@@ -171,26 +168,4 @@ fn secure(response: &mut Response) {
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(value);
     }
-}
-
-/// Serves a router until `stop`, then finishes the requests in hand.
-///
-/// # Errors
-/// If the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    stop: Stop,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let listener = listener.tap_io(|stream| {
-        // Small answers must not wait for more to send.
-        let _ = stream.set_nodelay(true);
-    });
-    axum::serve(
-        listener,
-        router.into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .with_graceful_shutdown(stop.cancelled_owned())
-    .await?;
-    Ok(())
 }

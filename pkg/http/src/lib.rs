@@ -9,14 +9,16 @@ mod edge;
 mod error;
 mod extract;
 mod json;
+mod server;
 pub mod shape;
 
 pub use auth::{AuthUser, Keys, MaybeUser};
 pub use client::{client, install_tls};
-pub use edge::{Edge, serve};
+pub use edge::Edge;
 pub use error::{ApiError, ApiResult, Problem};
 pub use extract::{ClientAddress, IdempotencyKey, Path, Query, limit, page_size};
 pub use json::{Envelope, Json, envelope};
+pub use server::serve;
 
 /// RFC 3339 in UTC with milliseconds, from unix milliseconds; `null` for 0, which means "not yet".
 #[must_use]

@@ -144,6 +144,11 @@ async fn unsettled(data: &Path) -> Vec<String> {
             ("outbox of order", "SELECT name FROM outbox"),
             ("outbox of payment", "SELECT name FROM payment.outbox"),
             (
+                "job that is still to run",
+                "SELECT kind FROM mqueue.job WHERE state < 2 AND (kind IN ('order.advance', 'payment.refund') \
+                 OR kind LIKE '%.event:%')",
+            ),
+            (
                 "pending refund",
                 "SELECT sn FROM payment.payment WHERE state = 'refund_pending'",
             ),
@@ -193,7 +198,7 @@ async fn disagreements(data: &Path) -> Vec<String> {
                 "SELECT o.sn FROM orders o JOIN payment.payment p ON p.order_sn = o.sn \
                  WHERE o.state = 'cancelled' AND p.state = 'captured'",
             ),
-            ("dead letter", "SELECT kind || ' ' || last_error FROM mqueue.job WHERE state = 'dead'"),
+            ("dead letter", "SELECT kind || ' ' || last_error FROM mqueue.job WHERE state = 3"),
         ],
     )
     .await

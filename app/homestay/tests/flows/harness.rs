@@ -265,7 +265,8 @@ pub fn command(data: &Path, start: Start) -> Command {
         .env("HOMESTAY__ORDER__CLOSE_AFTER", start.close_after)
         .env("HOMESTAY__AUTH__REGISTER_PER_MINUTE", "0")
         .env("HOMESTAY__AUTH__LOGIN_PER_MINUTE", "0")
-        .env("HOMESTAY__LOG__LEVEL", "warn")
+        .env("HOMESTAY__TRAVEL__ASK_AFTER", "1s")
+        .env("HOMESTAY__LOG__LEVEL", "error")
         .stdin(Stdio::null())
         .kill_on_drop(true);
     if !start.sample {

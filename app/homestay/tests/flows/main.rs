@@ -8,3 +8,4 @@ mod demo;
 mod harness;
 mod input;
 mod operators;
+mod startup;

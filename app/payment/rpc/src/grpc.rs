@@ -1,6 +1,5 @@
 //! Protobuf to use cases and back: one short function a call.
 
-use homestay_error::Error;
 use homestay_proto::common::Empty;
 use homestay_proto::payment as pb;
 use homestay_proto::payment::payment_server::Payment as Server;
@@ -12,14 +11,6 @@ use crate::service::PaymentService;
 use crate::store::{Payment, Refund};
 
 type Reply<T> = Result<Response<T>, Status>;
-
-/// The error's last stop in this process: our failures are logged with their causes, which do not cross the wire.
-fn refused(error: Error) -> Status {
-    if error.code().is_ours() && std::error::Error::source(&error).is_some() {
-        tracing::error!(code = error.code().reason(), error = %error.chain(), "a call failed");
-    }
-    error.into()
-}
 
 fn payment_view(payment: Payment) -> pb::PaymentView {
     pb::PaymentView {
@@ -72,19 +63,19 @@ impl Server for PaymentService {
             service_type,
         } = request.into_inner();
         let payment = PaymentService::create(self, &actor, &order_sn, &service_type).await;
-        Ok(Response::new(payment_view(payment.map_err(refused)?)))
+        Ok(Response::new(payment_view(payment.map_err(Status::from)?)))
     }
 
     async fn get(&self, request: Request<pb::GetRequest>) -> Reply<pb::PaymentView> {
         let payment = self.payment(&actor(&request), &request.get_ref().sn).await;
-        Ok(Response::new(payment_view(payment.map_err(refused)?)))
+        Ok(Response::new(payment_view(payment.map_err(Status::from)?)))
     }
 
     async fn list_for_order(&self, request: Request<pb::ListForOrderRequest>) -> Reply<pb::PaymentList> {
         let payments = self
             .payments_of_order(&actor(&request), &request.get_ref().order_sn)
             .await
-            .map_err(refused)?;
+            .map_err(Status::from)?;
         Ok(Response::new(pb::PaymentList {
             payments: payments.into_iter().map(payment_view).collect(),
         }))
@@ -96,7 +87,7 @@ impl Server for PaymentService {
     ) -> Reply<pb::CloseForOrderReply> {
         let payments = PaymentService::close_for_order(self, &request.get_ref().order_sn)
             .await
-            .map_err(refused)?;
+            .map_err(Status::from)?;
         Ok(Response::new(pb::CloseForOrderReply {
             payments: payments.into_iter().map(payment_view).collect(),
         }))
@@ -105,12 +96,12 @@ impl Server for PaymentService {
     async fn refund(&self, request: Request<pb::RefundRequest>) -> Reply<pb::RefundView> {
         let pb::RefundRequest { payment_sn, reason } = request.into_inner();
         let refund = PaymentService::refund(self, &payment_sn, &reason).await;
-        Ok(Response::new(refund_view(refund.map_err(refused)?)))
+        Ok(Response::new(refund_view(refund.map_err(Status::from)?)))
     }
 
     async fn execute_refund(&self, request: Request<pb::ExecuteRefundRequest>) -> Reply<pb::RefundView> {
         let refund = PaymentService::execute_refund(self, &request.get_ref().refund_sn).await;
-        Ok(Response::new(refund_view(refund.map_err(refused)?)))
+        Ok(Response::new(refund_view(refund.map_err(Status::from)?)))
     }
 
     async fn callback(&self, request: Request<pb::CallbackRequest>) -> Reply<pb::CallbackReply> {
@@ -124,32 +115,35 @@ impl Server for PaymentService {
     }
 
     async fn sweep(&self, _: Request<Empty>) -> Reply<pb::SweepReply> {
-        let looked_at = PaymentService::sweep(self).await.map_err(refused)?;
+        let looked_at = PaymentService::sweep(self).await.map_err(Status::from)?;
         Ok(Response::new(pb::SweepReply { looked_at }))
     }
 
     async fn sandbox_page(&self, request: Request<pb::SandboxPageRequest>) -> Reply<pb::SandboxCharge> {
-        let sandbox = self.sandbox().map_err(refused)?;
+        let sandbox = self.sandbox().map_err(Status::from)?;
         let charge = sandbox.page(&request.get_ref().token).await;
-        Ok(Response::new(charge_view(charge.map_err(refused)?)))
+        Ok(Response::new(charge_view(charge.map_err(Status::from)?)))
     }
 
     async fn sandbox_act(&self, request: Request<pb::SandboxActRequest>) -> Reply<pb::SandboxCharge> {
-        let sandbox = self.sandbox().map_err(refused)?;
+        let sandbox = self.sandbox().map_err(Status::from)?;
         let charge = sandbox
             .act(&request.get_ref().token, &request.get_ref().action)
             .await;
-        Ok(Response::new(charge_view(charge.map_err(refused)?)))
+        Ok(Response::new(charge_view(charge.map_err(Status::from)?)))
     }
 
     async fn sandbox_deliver(&self, request: Request<pb::SandboxDeliverRequest>) -> Reply<Empty> {
-        let sandbox = self.sandbox().map_err(refused)?;
+        let sandbox = self.sandbox().map_err(Status::from)?;
         let pb::SandboxDeliverRequest {
             token,
             what,
             event_id,
         } = request.into_inner();
-        sandbox.deliver(&token, &what, &event_id).await.map_err(refused)?;
+        sandbox
+            .deliver(&token, &what, &event_id)
+            .await
+            .map_err(Status::from)?;
         Ok(Response::new(Empty {}))
     }
 }
