@@ -8,6 +8,7 @@ mod openapi;
 mod sample;
 mod secrets;
 mod settings;
+mod system;
 mod targets;
 
 use std::path::PathBuf;

@@ -10,10 +10,10 @@ use homestay_proto::usercenter::user_center_client::UserCenterClient;
 use homestay_rpc::Channel;
 use travel_rpc::sample::{self, SampleData};
 
-use crate::embedded::System;
 use crate::folder::DataFolder;
 use crate::secrets;
 use crate::settings::Settings;
+use crate::system::System;
 
 /// File in the data folder that says the sample data is complete. A start that was killed half-way does it again.
 pub const MARKER: &str = "sample-data";
@@ -34,7 +34,7 @@ pub async fn seed(settings: &Settings, houses: usize) -> std::result::Result<(),
     let folder = DataFolder::take(&settings.data_dir)?;
     let secrets = secrets::resolve(settings)?;
     let system = System::open(settings, "http://127.0.0.1:8888", &folder, &secrets).await?;
-    let created = system.seed(houses).await.map_err(|error| error.chain())?;
+    let created = fill(&system, houses).await.map_err(|error| error.chain())?;
     mark(&folder.file(MARKER))?;
     println!(
         "{created} houses are new; all {} are in place",
@@ -46,7 +46,7 @@ pub async fn seed(settings: &Settings, houses: usize) -> std::result::Result<(),
 /// Fills in the demo's houses unless that was done before, then prints what to try. Runs beside the system once it is ready.
 pub async fn first_start(system: &System, marker: &Path, base_url: &str) {
     if !marker.exists() {
-        let outcome = system.seed(0).await.map_err(|error| error.chain());
+        let outcome = fill(system, 0).await.map_err(|error| error.chain());
         if let Err(error) = outcome.and_then(|_| mark(marker)) {
             tracing::error!(%error, "the sample data could not be put in place; the next start tries again");
             return;
@@ -72,13 +72,9 @@ fn mark(marker: &Path) -> std::result::Result<(), String> {
 ///
 /// # Errors
 /// Those of the calls.
-pub async fn fill(
-    travel: TravelClient<Channel>,
-    users: UserCenterClient<Channel>,
-    clock: &Clock,
-    houses: usize,
-) -> Result<i64> {
-    let today = today(clock);
+async fn fill(system: &System, houses: usize) -> Result<i64> {
+    let (travel, users) = system.seeding();
+    let today = today(&system.clock);
     let mut created = put(&travel, &users, sample::demo(today)).await?;
     for batch in sample::bulk(houses, today) {
         created += put(&travel, &users, batch).await?;
