@@ -30,7 +30,11 @@ pub fn init(format: Format, level: &str) -> Result<(), Box<dyn std::error::Error
             .with_span_list(false)
             .finish()
             .try_init()?,
-        Format::Human => lines.with_target(false).finish().try_init()?,
+        Format::Human => {
+            // Colours are for terminals, not for files.
+            let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            lines.with_target(false).with_ansi(colours).finish().try_init()?;
+        }
     }
     Ok(())
 }
