@@ -1,6 +1,6 @@
 //! What is due for an order: one pure function over the order, what payment-rpc says, and the time.
 
-use homestay_error::Error;
+use homestay_error::{Code, Error};
 
 use crate::order::Order;
 use crate::rules::{By, State};
@@ -176,10 +176,18 @@ pub(crate) fn refunds<'m>(order: &Order, money: &'m Money) -> Vec<(&'m Payment, 
         .collect()
 }
 
-/// Whether what payment-rpc could not say or do leaves something undone.
+/// Whether what payment-rpc could not say or do leaves something undone. With the provider silent, a cancelled order is done:
+/// payment-rpc takes no new payments for it, ends the open ones when the provider answers, and tells of what it finds.
 pub(crate) fn unfinished(order: &Order, money: &Money) -> bool {
-    money.trouble.is_some()
-        && (money.payments.is_none() || matches!(order.state, State::AwaitingPayment | State::Cancelled(_)))
+    let Some(trouble) = &money.trouble else {
+        return false;
+    };
+    money.payments.is_none()
+        || match order.state {
+            State::AwaitingPayment => true,
+            State::Cancelled(_) => trouble.code() != Code::Provider,
+            _ => false,
+        }
 }
 
 #[cfg(test)]

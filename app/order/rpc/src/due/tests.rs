@@ -276,12 +276,19 @@ fn a_silent_peer_leaves_something_undone_unless_its_answer_no_longer_matters() {
         payments: Some(vec![]),
         ..silent()
     };
+    let provider_silent = Money {
+        payments: Some(vec![]),
+        trouble: Some(Error::new(Code::Provider)),
+        closed: false,
+    };
     for state in State::ALL {
         let order = order(state);
         assert!(!unfinished(&order, &known(vec![])), "{state:?}");
         assert!(unfinished(&order, &silent()), "{state:?}");
         let waits = matches!(state, AwaitingPayment | Cancelled(_));
         assert_eq!(unfinished(&order, &not_closed), waits, "{state:?}");
+        let waits = state == AwaitingPayment;
+        assert_eq!(unfinished(&order, &provider_silent), waits, "{state:?}");
     }
 }
 

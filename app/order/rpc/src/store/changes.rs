@@ -113,14 +113,16 @@ pub(crate) async fn released(tx: &mut Tx, order: &Order, now_ms: i64) -> Result<
     Ok(done.rows_affected() == 1)
 }
 
-/// Guest or host has been told of a paid order; false if that was known, or nothing was ever paid.
+/// Guest or host has been told of a paid order; false if that was known, or the order is not paid, or not any more.
 pub(crate) async fn told(tx: &mut Tx, sn: &str, recipient: Recipient, now_ms: i64) -> Result<bool> {
     let sql = match recipient {
         Recipient::Guest => {
-            "UPDATE orders SET guest_told_at_ms = $1 WHERE sn = $2 AND guest_told_at_ms = 0 AND trade_code <> ''"
+            "UPDATE orders SET guest_told_at_ms = $1 WHERE sn = $2 AND guest_told_at_ms = 0 \
+             AND state IN ('confirmed', 'used', 'expired')"
         }
         Recipient::Host => {
-            "UPDATE orders SET host_told_at_ms = $1 WHERE sn = $2 AND host_told_at_ms = 0 AND trade_code <> ''"
+            "UPDATE orders SET host_told_at_ms = $1 WHERE sn = $2 AND host_told_at_ms = 0 \
+             AND state IN ('confirmed', 'used', 'expired')"
         }
     };
     let done = sqlx::query(sql).bind(now_ms).bind(sn).execute(&mut **tx).await?;
@@ -134,7 +136,7 @@ pub(crate) enum Recipient {
     Host,
 }
 
-/// Puts off the next look of the sweep at orders whose refund is pending.
+/// Puts off the next look of the sweep at orders that have not come to their end.
 pub(crate) async fn looked_at(tx: &mut Tx, sns: &[String], now_ms: i64) -> Result<()> {
     let mut update = tx.builder("UPDATE orders SET updated_at_ms = ");
     update.push_bind(now_ms).push(" WHERE sn IN (");
@@ -142,7 +144,7 @@ pub(crate) async fn looked_at(tx: &mut Tx, sns: &[String], now_ms: i64) -> Resul
     for sn in sns {
         list.push_bind(sn.clone());
     }
-    update.push(") AND state = 'refund_pending'");
+    update.push(") AND (state IN ('awaiting_payment', 'refund_pending') OR (state IN ('cancelled', 'refunded') AND released_at_ms = 0))");
     update.build().execute(&mut **tx).await?;
     Ok(())
 }
