@@ -44,9 +44,10 @@ pub(crate) fn close(sn: &OrderSn, pay_before_ms: i64) -> Entry {
 }
 
 /// The job that does what follows from a change, should whoever made it not live to do so.
-pub(crate) fn follow_up(sn: &OrderSn, change: &str) -> Entry {
+pub(crate) fn follow_up(sn: &OrderSn, change: &str, due_at_ms: i64) -> Entry {
     Entry::job(
         NewJob::new(job::ORDER_ADVANCE, &Advance { sn })
+            .due_at_ms(due_at_ms)
             .unique(format!("order.{change}:{sn}"))
             .max_attempts(ATTEMPTS),
     )

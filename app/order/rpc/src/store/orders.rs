@@ -16,7 +16,7 @@ macro_rules! select {
              people_num, row_type, food_info, food_cents, price_cents, market_cents, time_zone, check_in_day, \
              check_out_day, guests, meals, remark, unit, attempt, currency, room_cents, meal_cents, total_cents, lines, \
              state, cancelled_by, created_at_ms, pay_before_ms, trade_code, paid_at_ms, payment_sn, pay_type, \
-             released_at_ms FROM orders ",
+             released_at_ms, cancel_requested_at_ms, cancel_reason FROM orders ",
             $rest
         )
     };
@@ -75,6 +75,8 @@ impl<'r> FromRow<'r, AnyRow> for Order {
             payment_sn: c.text()?,
             pay_type: c.text()?,
             released_at_ms: c.int()?,
+            cancel_requested_at_ms: c.int()?,
+            cancel_reason: c.text()?,
         })
     }
 }
