@@ -204,7 +204,7 @@ async fn a_cancellation_that_ends_after_payments_are_closed_is_carried_on_by_its
     assert_eq!(code(world.cancel(GUEST, &sn).await), Code::Database);
     world.execute("DROP TRIGGER full").await;
     // Nobody can pay any more, and the nights are held.
-    assert_eq!(world.payment.state().closed, [sn.clone()]);
+    assert!(world.payment.state().closed.contains(&sn));
     assert_eq!(world.order(&sn).await.state, "awaiting_payment");
     let follow_up = format!("job order.advance order.cancelled:{sn}");
     assert!(world.outbox().await.contains(&follow_up));
