@@ -17,6 +17,10 @@ static EVENTS: LazyLock<Red> = LazyLock::new(|| Red::new("consumer_events", "con
 /// Events handled at the same time. Nothing relies on their order.
 const CONCURRENCY: usize = 16;
 
+/// Tries of an event before it is a dead letter. Money may hang on it: with the broker's longest pause between two tries they
+/// last for days.
+const ATTEMPTS: i64 = 1000;
+
 /// Consumers in the same process.
 #[derive(Clone)]
 pub struct LocalBus {
@@ -104,7 +108,8 @@ async fn consume(consumer: Arc<Consumer>, message: Arc<Message>) -> Option<NewJo
         let failure = outcome.err()?;
         tracing::warn!(error = %failure.error().chain(), "an event could not be handled and becomes a job");
         let mut job = NewJob::new(&retry_kind(consumer.group, &message.topic), &())
-            .unique(format!("event:{}:{}", consumer.group, message.id));
+            .unique(format!("event:{}:{}", consumer.group, message.id))
+            .max_attempts(ATTEMPTS);
         job.payload.clone_from(&message.payload);
         Some(job)
     };

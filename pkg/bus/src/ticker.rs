@@ -71,7 +71,9 @@ fn tick_at(now_ms: i64, period_ms: i64) -> i64 {
 async fn enqueue(kind: &str, at_ms: i64, enqueuer: &Enqueuer) {
     let job = NewJob::new(kind, &serde_json::json!({ "tick_ms": at_ms }))
         .due_at_ms(at_ms)
-        .unique(format!("cron:{kind}:{at_ms}"));
+        .unique(format!("cron:{kind}:{at_ms}"))
+        // The next tick is the retry.
+        .max_attempts(1);
     let mut pause = BACKOFF.0;
     while let Err(error) = enqueuer.enqueue(vec![job.clone()]).await {
         tracing::warn!(kind, at_ms, error = %error.chain(), "a tick could not be enqueued; trying again");

@@ -53,6 +53,13 @@ impl NewJob {
         self
     }
 
+    /// Dead only after so many failed tries, 1 to 1000.
+    #[must_use]
+    pub fn max_attempts(mut self, tries: i64) -> Self {
+        self.max_attempts = tries;
+        self
+    }
+
     /// The queue: the kind's part before the dot.
     #[must_use]
     pub fn queue(&self) -> &str {

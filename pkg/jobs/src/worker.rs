@@ -223,6 +223,11 @@ async fn report(broker: Broker, hand: Arc<Hand>, mut outbox: mpsc::Receiver<leas
         let accepted = loop {
             match broker.finish(results.clone()).await {
                 Ok(accepted) => break accepted,
+                // Asking again would not help, and hold up all results after these: the leases run out, the jobs run again.
+                Err(error) if !error.code().is_transient() => {
+                    tracing::error!(error = %error.chain(), "results were refused");
+                    break vec![false; batch.len()];
+                }
                 Err(error) => {
                     tracing::warn!(error = %error.chain(), "results could not be handed over; trying again");
                     backoff.pause().await;

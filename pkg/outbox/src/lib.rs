@@ -4,6 +4,8 @@
 //! stays. Two relays a database, one for events and one for jobs, so that neither waits for the other's broker.
 
 mod relay;
+#[cfg(test)]
+mod tests;
 
 use homestay_clock::Ids;
 use homestay_db::Tx;
@@ -18,7 +20,7 @@ pub use relay::{relay_events, relay_jobs};
 pub const SCHEMA: &str = "
 CREATE TABLE outbox (
     id BIGINT NOT NULL PRIMARY KEY,
-    -- 'event' or 'job'.
+    -- 'event' or 'job'; 'refused' what nobody takes, kept for an operator: put its lane back to deliver it again.
     lane TEXT NOT NULL,
     -- Topic or job kind.
     name TEXT NOT NULL,

@@ -2,8 +2,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use homestay_bus::{Bus, Message};
-use homestay_db::Db;
-use homestay_error::Result;
+use homestay_db::{Db, Tx};
+use homestay_error::{Code, Error, Result};
 use homestay_jobs::{Enqueuer, NewJob};
 use homestay_service::Stop;
 use homestay_telemetry::metrics;
@@ -13,9 +13,13 @@ use sqlx::any::AnyRow;
 
 pub(crate) const EVENT: &str = "event";
 pub(crate) const JOB: &str = "job";
+/// What nobody takes: kept for an operator, and in nobody's way.
+const REFUSED: &str = "refused";
 
-/// Rows a round. One delivery and one commit carry them all.
-const BATCH: usize = 200;
+/// Most rows a round. One delivery and one commit carry them all. Of events fewer, as handlers run for each of them, and a
+/// stop waits for the round.
+const EVENTS: usize = 64;
+const JOBS: usize = 200;
 /// What arrives within this time travels together: a commit and a call a row would undo the batching.
 const LINGER: Duration = Duration::from_millis(5);
 /// Rows of a process that was killed before it rang are found this late.
@@ -36,6 +40,13 @@ static FAILURES: LazyLock<IntCounterVec> = LazyLock::new(|| {
         &["domain", "lane"],
     )
 });
+static REFUSALS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    metrics::counter(
+        "outbox_refused_total",
+        "Outbox rows that were refused and moved aside.",
+        &["domain", "lane"],
+    )
+});
 static WAITING: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     metrics::gauge(
         "outbox_waiting",
@@ -44,12 +55,12 @@ static WAITING: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     )
 });
 
-/// Delivers the events of `db` to `bus` until `stop`.
+/// Delivers the events of `db` to `bus` until `stop`. One that is refused for what it is moves aside, and the others go on.
 ///
 /// # Errors
 /// Never by itself: what cannot be delivered is tried again with backoff.
 pub async fn relay_events(domain: &'static str, db: Db, bus: Bus, stop: Stop) -> Result<(), Failed> {
-    relay(domain, EVENT, db, stop, move |rows| {
+    relay(domain, EVENT, db, stop, move |rows: &[RowView]| {
         let bus = bus.clone();
         let messages = rows.iter().map(message).collect();
         async move { bus.publish(messages).await }
@@ -57,12 +68,12 @@ pub async fn relay_events(domain: &'static str, db: Db, bus: Bus, stop: Stop) ->
     .await
 }
 
-/// Delivers the jobs of `db` to the broker until `stop`.
+/// Delivers the jobs of `db` to the broker until `stop`. One that is refused for what it is moves aside, and the others go on.
 ///
 /// # Errors
 /// Never by itself: what cannot be delivered is tried again with backoff.
 pub async fn relay_jobs(domain: &'static str, db: Db, jobs: Enqueuer, stop: Stop) -> Result<(), Failed> {
-    relay(domain, JOB, db, stop, move |rows| {
+    relay(domain, JOB, db, stop, move |rows: &[RowView]| {
         let jobs = jobs.clone();
         let batch = rows.iter().map(|row| job(domain, row)).collect();
         async move { jobs.enqueue(batch).await.map(|_| ()) }
@@ -123,32 +134,17 @@ async fn relay<D, Fut>(
     deliver: D,
 ) -> Result<(), Failed>
 where
-    D: Fn(Vec<RowView>) -> Fut,
+    D: Fn(&[RowView]) -> Fut,
     Fut: Future<Output = Result<()>>,
 {
     let mut bell = db.bell();
     let mut backoff = BACKOFF.0;
-    loop {
+    while !stop.is_cancelled() {
         bell.mark_unchanged();
-        let round = async {
-            let rows = read(&db, lane).await?;
-            WAITING
-                .with_label_values(&[domain, lane])
-                .set(i64::try_from(rows.len()).unwrap_or(i64::MAX));
-            if rows.is_empty() {
-                return Ok(0);
-            }
-            let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-            deliver(rows).await?;
-            let count = ids.len();
-            delete(&db, ids).await?;
-            Ok::<_, homestay_error::Error>(count)
-        };
-        let pause = match round.await {
-            Ok(count) => {
-                DELIVERED.with_label_values(&[domain, lane]).inc_by(count as u64);
+        let pause = match round(domain, lane, &db, &deliver).await {
+            Ok(full) => {
                 backoff = BACKOFF.0;
-                if count == BATCH {
+                if full {
                     continue;
                 }
                 // Nothing, or all there was: wait for the bell.
@@ -171,16 +167,82 @@ where
             () = tokio::time::sleep(pause) => {}
         }
     }
+    Ok(())
+}
+
+/// Delivers what waits, at most a batch; whether there may be more.
+async fn round<D, Fut>(domain: &'static str, lane: &'static str, db: &Db, deliver: &D) -> Result<bool>
+where
+    D: Fn(&[RowView]) -> Fut,
+    Fut: Future<Output = Result<()>>,
+{
+    let rows = read(db, lane).await?;
+    WAITING
+        .with_label_values(&[domain, lane])
+        .set(i64::try_from(rows.len()).unwrap_or(i64::MAX));
+    if rows.is_empty() {
+        return Ok(false);
+    }
+    let (mut delivered, mut refused) = (Vec::with_capacity(rows.len()), Vec::new());
+    let outcome = match deliver(&rows).await {
+        Ok(()) => {
+            delivered.extend(rows.iter().map(|row| row.id));
+            Ok(())
+        }
+        // Whose fault it is, is found out one by one.
+        Err(error) if is_refusal(&error) => {
+            let mut outcome = Ok(());
+            for row in &rows {
+                match deliver(std::slice::from_ref(row)).await {
+                    Ok(()) => delivered.push(row.id),
+                    Err(error) if is_refusal(&error) => {
+                        tracing::error!(domain, lane, id = row.id, name = row.name, error = %error.chain(),
+                            "an outbox row is refused and moves aside");
+                        refused.push(row.id);
+                    }
+                    Err(error) => {
+                        outcome = Err(error);
+                        break;
+                    }
+                }
+            }
+            outcome
+        }
+        Err(error) => Err(error),
+    };
+    let counts = (delivered.len() as u64, refused.len() as u64);
+    settle(db, delivered, refused).await?;
+    DELIVERED.with_label_values(&[domain, lane]).inc_by(counts.0);
+    REFUSALS.with_label_values(&[domain, lane]).inc_by(counts.1);
+    outcome.map(|()| rows.len() == batch(lane))
+}
+
+/// Whether the same delivery will be refused again, for what it is. That we may not call, or that nobody is there, says
+/// nothing of a row.
+fn is_refusal(error: &Error) -> bool {
+    let code = error.code();
+    !code.is_transient()
+        && !matches!(
+            code,
+            Code::Unauthenticated | Code::Forbidden | Code::RouteNotFound | Code::MethodNotAllowed
+        )
+}
+
+fn batch(lane: &str) -> usize {
+    if lane == EVENT { EVENTS } else { JOBS }
 }
 
 async fn read(db: &Db, lane: &str) -> Result<Vec<RowView>> {
     // The limit is a literal: as a parameter Postgres would plan at every call (facts-performance.md §7).
-    let rows = sqlx::query(
-        "SELECT id, name, key, payload, due_at_ms, max_attempts, traceparent FROM outbox WHERE lane = $1 ORDER BY id LIMIT 200",
-    )
-    .bind(lane)
-    .fetch_all(db.read())
-    .await?;
+    let sql = match batch(lane) {
+        EVENTS => {
+            "SELECT id, name, key, payload, due_at_ms, max_attempts, traceparent FROM outbox WHERE lane = $1 ORDER BY id LIMIT 64"
+        }
+        _ => {
+            "SELECT id, name, key, payload, due_at_ms, max_attempts, traceparent FROM outbox WHERE lane = $1 ORDER BY id LIMIT 200"
+        }
+    };
+    let rows = sqlx::query(sql).bind(lane).fetch_all(db.read()).await?;
     rows.iter().map(|row| view(row).map_err(Into::into)).collect()
 }
 
@@ -196,27 +258,42 @@ fn view(row: &AnyRow) -> Result<RowView, sqlx::Error> {
     })
 }
 
+/// Deletes what was delivered and moves aside what was refused.
+async fn settle(db: &Db, delivered: Vec<i64>, refused: Vec<i64>) -> Result<()> {
+    if delivered.is_empty() && refused.is_empty() {
+        return Ok(());
+    }
+    db.write(move |tx| {
+        Box::pin(async move {
+            for id in refused {
+                sqlx::query("UPDATE outbox SET lane = $1 WHERE id = $2")
+                    .bind(REFUSED)
+                    .bind(id)
+                    .execute(&mut **tx)
+                    .await?;
+            }
+            delete(tx, delivered).await
+        })
+    })
+    .await
+}
+
 /// Deletes the rows in one statement. Its text comes in few lengths, so that it stays prepared.
-async fn delete(db: &Db, mut ids: Vec<i64>) -> Result<()> {
+async fn delete(tx: &mut Tx, mut ids: Vec<i64>) -> Result<()> {
     let Some(last) = ids.last().copied() else {
         return Ok(());
     };
-    let length = [1, 4, 16, 64, BATCH]
+    let length = [1, 4, 16, EVENTS, JOBS]
         .into_iter()
         .find(|n| *n >= ids.len())
         .unwrap_or(ids.len());
     ids.resize(length, last);
-    db.write(move |tx| {
-        Box::pin(async move {
-            let mut delete = tx.builder("DELETE FROM outbox WHERE id IN (");
-            let mut list = delete.separated(", ");
-            for id in ids {
-                list.push_bind(id);
-            }
-            delete.push(")");
-            delete.build().execute(&mut **tx).await?;
-            Ok(())
-        })
-    })
-    .await
+    let mut delete = tx.builder("DELETE FROM outbox WHERE id IN (");
+    let mut list = delete.separated(", ");
+    for id in ids {
+        list.push_bind(id);
+    }
+    delete.push(")");
+    delete.build().execute(&mut **tx).await?;
+    Ok(())
 }

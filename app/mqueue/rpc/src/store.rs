@@ -294,15 +294,18 @@ pub(crate) async fn bury(tx: &mut Tx, now_ms: i64) -> Result<Vec<String>> {
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// Deletes some jobs that were done before `before_ms`; whether there may be more.
+/// Deletes some jobs that were done before `before_ms`, and some ticks that failed before it: later ticks have done their
+/// work. Whether there may be more.
 pub(crate) async fn purge(tx: &mut Tx, before_ms: i64) -> Result<bool> {
-    let deleted = sqlx::query(
+    let mut more = false;
+    for sql in [
         "DELETE FROM job WHERE id IN \
          (SELECT id FROM job WHERE state = 2 AND finished_at_ms < $1 LIMIT 1000)",
-    )
-    .bind(before_ms)
-    .execute(&mut **tx)
-    .await?
-    .rows_affected();
-    Ok(deleted >= PURGE)
+        "DELETE FROM job WHERE id IN \
+         (SELECT id FROM job WHERE state = 3 AND unique_key LIKE 'cron:%' AND finished_at_ms < $1 LIMIT 1000)",
+    ] {
+        let deleted = sqlx::query(sql).bind(before_ms).execute(&mut **tx).await?;
+        more |= deleted.rows_affected() >= PURGE;
+    }
+    Ok(more)
 }

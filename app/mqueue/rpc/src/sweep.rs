@@ -5,7 +5,7 @@ use crate::{MqueueService, metrics, store, views};
 /// Batches of one sweep: what is left waits for the next.
 const BATCHES: usize = 50;
 
-/// Removes done jobs past their retention, buries what nobody claims any more, and refreshes the gauges.
+/// Removes done jobs and failed ticks past their retention, buries what nobody claims any more, and refreshes the gauges.
 pub(crate) async fn sweep(mqueue: &MqueueService) -> Result<()> {
     let now_ms = mqueue.clock.now_ms();
     let buried = mqueue

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use homestay_bus::{Binding, Source, ticker};
 use homestay_jobs::Enqueuer;
+use homestay_proto::mqueue::result::Outcome;
 use homestay_service::Stop;
 use homestay_testkit::NOW_MS;
 use support::*;
@@ -87,4 +88,22 @@ async fn a_table_without_ticks_waits_for_the_stop() {
     assert!(futures::poll!(&mut ticks).is_pending());
     stop.cancel();
     assert!(ticks.await.is_ok());
+}
+
+#[tokio::test]
+async fn a_failed_tick_goes_after_the_retention_and_other_dead_letters_stay() {
+    let broker = standing().await;
+    let jobs = ["cron:order.sweep:0", "order.close:1"].map(|key| unique("order.a", key));
+    broker.enqueue(jobs.to_vec()).await;
+    let claimed = broker.claim("w", 10).await;
+    let dead = claimed.iter().map(|job| ended(job, Outcome::Dead)).collect();
+    broker.finish(dead).await;
+
+    broker.clock.advance(config().retention);
+    broker.sweep().await;
+    assert_eq!(broker.list("dead").await.len(), 2);
+    broker.clock.advance(Duration::from_secs(1));
+    broker.sweep().await;
+
+    assert_eq!(broker.only().await.unique_key, "order.close:1");
 }

@@ -50,7 +50,10 @@ CREATE TABLE orders (
     -- 0: the nights of an order that has ended are not given back yet.
     released_at_ms BIGINT NOT NULL DEFAULT 0,
     guest_told_at_ms BIGINT NOT NULL DEFAULT 0,
-    host_told_at_ms BIGINT NOT NULL DEFAULT 0
+    host_told_at_ms BIGINT NOT NULL DEFAULT 0,
+    -- When the guest asked to cancel, 0: not; and why. Void once the order is confirmed.
+    cancel_requested_at_ms BIGINT NOT NULL DEFAULT 0,
+    cancel_reason TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX orders_of_user ON orders (user_id, id);
 -- What the sweep looks for: small, whatever the table grows to.

@@ -8,6 +8,7 @@
 //!
 //! | a crash after … | leaves | and the next run |
 //! |---|---|---|
+//! | the guest's wish to cancel | an order awaiting payment, the wish noted, a job for it | closes, cancels for the guest |
 //! | closing at payment-rpc | an order awaiting payment that cannot be paid any more | closes again (no change there), goes on |
 //! | the confirming transaction | a confirmed order; event and jobs are rows | refunds further captured payments |
 //! | the cancelling transaction | nights still held, `released_at_ms = 0` | releases |
@@ -23,6 +24,7 @@
 use homestay_error::{Code, Error, Result};
 
 use crate::OrderService;
+use crate::cancel;
 use crate::due::{self, At, Money, Next};
 use crate::order::Order;
 use crate::rules::{By, State};
@@ -53,7 +55,7 @@ impl OrderService {
                 Next::AskMoney => money = Some(self.money(&order, now_ms).await),
                 Next::Release => release_trouble = self.give_nights_back(&order).await.err(),
                 Next::Confirm(payment) => self.confirm(&order, payment).await?,
-                Next::Close => self.close_unpaid(&order).await?,
+                Next::Close(by) => self.close_unpaid(&order, by).await?,
                 Next::TakeAgain(payment) => self.take_again(&order, payment).await?,
                 Next::GiveBack(payment, why) => self.give_back(&order, payment, why).await?,
                 Next::Reverse(payment) => self.reverse(&order, payment).await?,
@@ -84,7 +86,7 @@ impl OrderService {
 
     /// What payment-rpc says, asked in the way the order's state wants it.
     async fn money(&self, order: &Order, now_ms: i64) -> Money {
-        if due::wants_closing(order.state, order.pay_before_ms, now_ms) {
+        if due::wants_closing(order, now_ms) {
             return self.close_payments(order.sn.as_str()).await;
         }
         match self.payments(order.sn.as_str()).await {
@@ -100,9 +102,13 @@ impl OrderService {
         }
     }
 
-    /// Awaiting payment → cancelled by the clock.
-    async fn close_unpaid(&self, order: &Order) -> Result<()> {
-        self.end_unpaid(order, By::Timeout, "not paid in time").await?;
+    /// Awaiting payment → cancelled.
+    async fn close_unpaid(&self, order: &Order, by: By) -> Result<()> {
+        let why = match by {
+            By::Guest => cancel::why(&order.cancel_reason),
+            By::Timeout => "not paid in time".to_owned(),
+        };
+        self.end_unpaid(order, by, &why).await?;
         Ok(())
     }
 }

@@ -203,6 +203,8 @@ impl OrderService {
             payment_sn: String::new(),
             pay_type: String::new(),
             released_at_ms: 0,
+            cancel_requested_at_ms: 0,
+            cancel_reason: String::new(),
         })
     }
 

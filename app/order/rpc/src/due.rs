@@ -1,6 +1,6 @@
 //! What is due for an order: one pure function over the order, what payment-rpc says, and the time.
 
-use homestay_error::Error;
+use homestay_error::{Code, Error};
 
 use crate::order::Order;
 use crate::rules::{By, State};
@@ -53,7 +53,7 @@ pub(crate) struct At {
     pub(crate) now_ms: i64,
     /// The day it is where the house is.
     pub(crate) today: i64,
-    /// How long after pay-before the order waits for payment-rpc.
+    /// How long after its time, or its guest's wish to cancel, the order waits for payment-rpc.
     pub(crate) give_up_ms: i64,
     /// Giving the nights back was tried and failed: leave it for the next time.
     pub(crate) release_failed: bool,
@@ -70,8 +70,8 @@ pub(crate) enum Next<'m> {
     Release,
     /// Awaiting payment → confirmed by this payment.
     Confirm(&'m Payment),
-    /// Awaiting payment → cancelled by the clock.
-    Close,
+    /// Awaiting payment → cancelled, by the guest who asked for it or by the clock.
+    Close(By),
     /// Cancelled by the clock → confirmed, if the nights are still free.
     TakeAgain(&'m Payment),
     /// Cancelled → refund pending, with the reason.
@@ -83,9 +83,9 @@ pub(crate) enum Next<'m> {
 }
 
 /// Whether payment-rpc is to close the order when it is asked for its payments.
-pub(crate) fn wants_closing(state: State, pay_before_ms: i64, now_ms: i64) -> bool {
-    match state {
-        State::AwaitingPayment => now_ms >= pay_before_ms,
+pub(crate) fn wants_closing(order: &Order, now_ms: i64) -> bool {
+    match order.state {
+        State::AwaitingPayment => now_ms >= order.wait_ends_ms(),
         State::Cancelled(_) => true,
         _ => false,
     }
@@ -123,8 +123,10 @@ pub(crate) fn next<'m>(order: &Order, money: Option<&'m Money>, at: At) -> Next<
     match order.state {
         State::AwaitingPayment => match paying(order, money) {
             Some(payment) => Next::Confirm(payment),
-            None if at.now_ms < order.pay_before_ms => Next::Nothing,
-            None if money.closed || at.now_ms - order.pay_before_ms >= at.give_up_ms => Next::Close,
+            None if at.now_ms < order.wait_ends_ms() => Next::Nothing,
+            None if money.closed || at.now_ms - order.wait_ends_ms() >= at.give_up_ms => {
+                Next::Close(order.ended_by())
+            }
             None => Next::Nothing,
         },
         State::Cancelled(by) => match (paying(order, money), by) {
@@ -176,10 +178,18 @@ pub(crate) fn refunds<'m>(order: &Order, money: &'m Money) -> Vec<(&'m Payment, 
         .collect()
 }
 
-/// Whether what payment-rpc could not say or do leaves something undone.
+/// Whether what payment-rpc could not say or do leaves something undone. With the provider silent, a cancelled order is done:
+/// payment-rpc takes no new payments for it, ends the open ones when the provider answers, and tells of what it finds.
 pub(crate) fn unfinished(order: &Order, money: &Money) -> bool {
-    money.trouble.is_some()
-        && (money.payments.is_none() || matches!(order.state, State::AwaitingPayment | State::Cancelled(_)))
+    let Some(trouble) = &money.trouble else {
+        return false;
+    };
+    money.payments.is_none()
+        || match order.state {
+            State::AwaitingPayment => true,
+            State::Cancelled(_) => trouble.code() != Code::Provider,
+            _ => false,
+        }
 }
 
 #[cfg(test)]

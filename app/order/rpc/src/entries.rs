@@ -19,6 +19,10 @@ struct Notify<'a> {
     recipient: &'a str,
 }
 
+/// Tries of a job that ends an order: with the broker's longest pause between two of them they last for days, longer than
+/// any peer is down.
+const ATTEMPTS: i64 = 1000;
+
 /// The event of a change.
 pub(crate) fn changed(ids: &Ids, sn: &OrderSn, state: State, change: &str) -> Entry {
     Entry::event(&OrderChanged {
@@ -34,13 +38,19 @@ pub(crate) fn close(sn: &OrderSn, pay_before_ms: i64) -> Entry {
     Entry::job(
         NewJob::new(job::ORDER_ADVANCE, &Advance { sn })
             .due_at_ms(pay_before_ms)
-            .unique(format!("order.close:{sn}")),
+            .unique(format!("order.close:{sn}"))
+            .max_attempts(ATTEMPTS),
     )
 }
 
 /// The job that does what follows from a change, should whoever made it not live to do so.
-pub(crate) fn follow_up(sn: &OrderSn, change: &str) -> Entry {
-    Entry::job(NewJob::new(job::ORDER_ADVANCE, &Advance { sn }).unique(format!("order.{change}:{sn}")))
+pub(crate) fn follow_up(sn: &OrderSn, change: &str, due_at_ms: i64) -> Entry {
+    Entry::job(
+        NewJob::new(job::ORDER_ADVANCE, &Advance { sn })
+            .due_at_ms(due_at_ms)
+            .unique(format!("order.{change}:{sn}"))
+            .max_attempts(ATTEMPTS),
+    )
 }
 
 /// The job that tells `guest` or `host` that the order is paid.

@@ -6,7 +6,7 @@ use homestay_types::{OrderSn, date_of_number, day_number, midnight_s, zone};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::rules::State;
+use crate::rules::{By, State};
 
 /// The house as it was when it was booked (contract.md §1.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +56,9 @@ pub(crate) struct Order {
     pub(crate) payment_sn: String,
     pub(crate) pay_type: String,
     pub(crate) released_at_ms: i64,
+    /// When the guest asked to cancel, and why.
+    pub(crate) cancel_requested_at_ms: i64,
+    pub(crate) cancel_reason: String,
 }
 
 /// A priced line, as JSON in the row.
@@ -97,6 +100,23 @@ impl Order {
     /// Whether it has ended and its nights are not given back yet.
     pub(crate) fn release_due(&self) -> bool {
         !self.state.keeps_nights() && self.released_at_ms == 0
+    }
+
+    /// When the order stops waiting for money: at its time, or at its guest's wish.
+    pub(crate) fn wait_ends_ms(&self) -> i64 {
+        match self.cancel_requested_at_ms {
+            0 => self.pay_before_ms,
+            at => at.min(self.pay_before_ms),
+        }
+    }
+
+    /// Who ends it if no money has come.
+    pub(crate) fn ended_by(&self) -> By {
+        if self.cancel_requested_at_ms == 0 {
+            By::Timeout
+        } else {
+            By::Guest
+        }
     }
 
     /// Unix seconds of the first instant of a day in the house's zone.

@@ -22,27 +22,37 @@ impl OrderService {
         if overdue.is_empty() {
             return Ok(0);
         }
-        let advanced = stream::iter(overdue.clone())
+        let (advanced, looked_at) = stream::iter(overdue)
             .map(|sn| async move {
                 if deadline::left().is_some_and(|left| left < ENOUGH) {
-                    return 0;
+                    return None;
                 }
-                match self.advance(sn.as_str()).await {
+                let done = match self.advance(sn.as_str()).await {
                     Ok(_) => 1,
                     Err(later) => {
                         tracing::warn!(order.sn = %sn, error = %later.chain(), "an overdue order could not be advanced");
                         0
                     }
-                }
+                };
+                Some((done, String::from(sn)))
             })
             .buffer_unordered(CONCURRENCY)
-            .fold(0, |sum, one| async move { sum + one })
+            .fold((0, Vec::new()), |(mut sum, mut sns), one| async move {
+                if let Some((done, sn)) = one {
+                    sum += done;
+                    sns.push(sn);
+                }
+                (sum, sns)
+            })
             .await;
-        // Who waits for a refund is not looked at again for a minute, and lets the others through.
-        let sns: Vec<String> = overdue.into_iter().map(String::from).collect();
-        self.db
-            .write(move |tx| Box::pin(async move { store::changes::looked_at(tx, &sns, now_ms).await }))
-            .await?;
+        // What could not be brought to its end lets the others through; who waits for a refund, for a minute.
+        if !looked_at.is_empty() {
+            self.db
+                .write(move |tx| {
+                    Box::pin(async move { store::changes::looked_at(tx, &looked_at, now_ms).await })
+                })
+                .await?;
+        }
         Ok(advanced)
     }
 }

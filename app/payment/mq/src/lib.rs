@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use homestay_bus::{Binding, Source};
+use homestay_error::{Code, Error};
 use homestay_jobs::{Delivery, Failure};
 use homestay_proto::common::Empty;
 use homestay_proto::payment as pb;
@@ -47,9 +48,18 @@ struct Refund {
 
 async fn refund(mut payment: PaymentClient<Channel>, delivery: Delivery) -> Result<(), Failure> {
     let Refund { refund_sn } = delivery.read()?;
-    payment
+    let refund = payment
         .execute_refund(pb::ExecuteRefundRequest { refund_sn })
-        .await?;
+        .await?
+        .into_inner();
+    if refund.state == "failed" {
+        // Somebody must pay back by other means: a dead letter is seen.
+        let error = Error::with(
+            Code::PaymentState,
+            format!("the provider refused refund {}", refund.sn),
+        );
+        return Err(Failure::Dead(error));
+    }
     Ok(())
 }
 

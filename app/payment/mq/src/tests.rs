@@ -28,9 +28,15 @@ impl FakePayment {
 #[tonic::async_trait]
 impl Payment for FakePayment {
     async fn execute_refund(&self, request: Request<pb::ExecuteRefundRequest>) -> Reply<pb::RefundView> {
+        let sn = &request.get_ref().refund_sn;
+        let state = if sn == "RFD-refused" { "failed" } else { "pending" };
         self.answer(
-            format!("refund {}", request.get_ref().refund_sn),
-            pb::RefundView::default(),
+            format!("refund {sn}"),
+            pb::RefundView {
+                sn: sn.clone(),
+                state: state.to_owned(),
+                ..Default::default()
+            },
         )
     }
     async fn sandbox_deliver(&self, request: Request<pb::SandboxDeliverRequest>) -> Reply<Empty> {
@@ -116,6 +122,18 @@ async fn what_may_pass_is_tried_again_and_a_refusal_is_final() {
         };
         assert_eq!(got, want);
     }
+}
+
+#[tokio::test]
+async fn a_refused_refund_is_a_dead_letter_that_names_it() {
+    let fake = FakePayment::default();
+    let failure = hand(&fake, job::PAYMENT_REFUND, r#"{"refund_sn":"RFD-refused"}"#)
+        .await
+        .unwrap_err();
+    let Failure::Dead(error) = failure else {
+        panic!("{failure:?}");
+    };
+    assert!(error.message().contains("RFD-refused"), "{error:?}");
 }
 
 #[tokio::test]

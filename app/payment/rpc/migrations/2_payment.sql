@@ -30,12 +30,15 @@ CREATE TABLE payment (
     -- 0 until captured.
     captured_at_ms BIGINT NOT NULL,
     updated_at_ms BIGINT NOT NULL,
-    -- When a sweep last asked the provider about it.
-    swept_at_ms BIGINT NOT NULL
+    -- When a sweep last asked the provider, or the order, about it.
+    swept_at_ms BIGINT NOT NULL,
+    -- When order-rpc was seen to have taken the captured money; 0: not known.
+    settled_at_ms BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX payment_live ON payment (order_sn) WHERE live = 1;
 CREATE INDEX payment_order ON payment (order_sn, id);
 CREATE INDEX payment_open ON payment (swept_at_ms) WHERE state IN ('created', 'pending');
+CREATE INDEX payment_unsettled ON payment (swept_at_ms) WHERE state = 'captured' AND settled_at_ms = 0;
 
 CREATE TABLE refund (
     id BIGINT NOT NULL PRIMARY KEY,

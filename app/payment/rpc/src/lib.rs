@@ -20,6 +20,7 @@ mod store;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod unsettled;
 
 use homestay_rpc::{Allow, Methods};
 

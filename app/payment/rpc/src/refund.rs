@@ -5,7 +5,7 @@ use homestay_types::job;
 use serde_json::json;
 
 use crate::provider::{RefundIntent, RefundOutcome};
-use crate::service::{CHANGES, PaymentService};
+use crate::service::{CHANGES, PaymentService, REFUNDS_FAILED};
 use crate::settle::News;
 use crate::state::{RefundState, State};
 use crate::store::{self, Payment, Refund, Set};
@@ -92,11 +92,17 @@ impl PaymentService {
             RefundOutcome::Refused(failure) => {
                 tracing::error!(refund.sn = %refund.sn, payment.sn = %payment.sn, failure, "the provider refused a refund");
                 let (sn, now_ms) = (refund.sn.clone(), self.clock.now_ms());
-                self.db
+                let failed = self
+                    .db
                     .write(move |tx| {
                         Box::pin(async move { store::refund_failed(tx, &sn, &failure, now_ms).await })
                     })
                     .await?;
+                if failed {
+                    REFUNDS_FAILED
+                        .with_label_values(&[self.provider_label(&payment.provider)])
+                        .inc();
+                }
             }
         }
         self.refund_and_payment(refund_sn).await

@@ -21,6 +21,15 @@ pub(crate) static CHANGES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     )
 });
 
+/// Refunds that a provider refused: each is somebody's money, to be paid back by other means.
+pub(crate) static REFUNDS_FAILED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    metrics::counter(
+        "payment_refunds_failed_total",
+        "Refunds that the provider refused.",
+        &["provider"],
+    )
+});
+
 /// The providers of this process: the one new payments go to, and all whose callbacks and old payments are known.
 #[derive(Debug, Clone)]
 pub struct Providers {

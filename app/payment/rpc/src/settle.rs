@@ -126,7 +126,7 @@ impl PaymentService {
 }
 
 /// The event of a change. Each change happens once a payment, so its name is the event's id.
-fn status_event(payment: &Payment, to: State) -> PaymentStatus {
+pub(crate) fn status_event(payment: &Payment, to: State) -> PaymentStatus {
     PaymentStatus {
         pay_status: to.pay_status(),
         order_sn: payment.order_sn.clone(),

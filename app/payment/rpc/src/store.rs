@@ -47,6 +47,8 @@ macro_rules! payment_columns {
     };
 }
 
+pub(crate) mod sweep;
+
 macro_rules! refund_columns {
     () => {
         "sn, payment_sn, amount_cents, state, reason"
@@ -178,8 +180,8 @@ pub(crate) async fn insert(tx: &mut Tx, new: &Payment) -> Result<bool> {
     let done = sqlx::query(
         "INSERT INTO payment (id, sn, order_sn, user_id, provider, pay_type, description, state, live, amount_cents, \
          refunded_cents, currency, pay_url, provider_ref, expires_at_ms, created_at_ms, captured_at_ms, updated_at_ms, \
-         swept_at_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, 0, $10, '', '', $11, $12, 0, $12, 0) ON CONFLICT DO NOTHING",
+         swept_at_ms, settled_at_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, 0, $10, '', '', $11, $12, 0, $12, 0, 0) ON CONFLICT DO NOTHING",
     )
     .bind(new.id)
     .bind(new.sn.to_string())
@@ -365,41 +367,4 @@ pub(crate) async fn refund_failed(tx: &mut Tx, sn: &RefundSn, failure: &str, now
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
-}
-
-/// Payments that should not be open any more: of a closed order and older than `made_before_ms`, or past
-/// `expired_before_ms`. At most 50, those first that were not looked at for longest; they count as looked at.
-pub(crate) async fn overdue(
-    tx: &mut Tx,
-    made_before_ms: i64,
-    expired_before_ms: i64,
-    now_ms: i64,
-) -> Result<Vec<Payment>> {
-    let rows = sqlx::query(concat!(
-        "UPDATE payment SET swept_at_ms = $1 WHERE sn IN (SELECT p.sn FROM payment p ",
-        "LEFT JOIN pay_order o ON o.order_sn = p.order_sn ",
-        "WHERE p.state IN ('created', 'pending') ",
-        "AND (p.expires_at_ms < $2 OR (o.closed = 1 AND p.created_at_ms < $3)) ",
-        "ORDER BY p.swept_at_ms LIMIT 50) RETURNING ",
-        payment_columns!()
-    ))
-    .bind(now_ms)
-    .bind(expired_before_ms)
-    .bind(made_before_ms)
-    .fetch_all(&mut **tx)
-    .await?;
-    rows.iter().map(payment).collect()
-}
-
-/// Numbers of refunds that are pending since before `before_ms`, at most 50; they count as touched now.
-pub(crate) async fn stuck_refunds(tx: &mut Tx, before_ms: i64, now_ms: i64) -> Result<Vec<String>> {
-    let rows = sqlx::query(
-        "UPDATE refund SET updated_at_ms = $1 WHERE sn IN (SELECT sn FROM refund \
-         WHERE state = 'pending' AND updated_at_ms < $2 ORDER BY updated_at_ms LIMIT 50) RETURNING sn",
-    )
-    .bind(now_ms)
-    .bind(before_ms)
-    .fetch_all(&mut **tx)
-    .await?;
-    rows.iter().map(|row| Ok(row.try_get("sn")?)).collect()
 }

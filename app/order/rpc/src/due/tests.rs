@@ -56,6 +56,8 @@ fn order(state: State) -> Order {
         .into(),
         pay_type: String::new(),
         released_at_ms: if state.keeps_nights() { 0 } else { 5 },
+        cancel_requested_at_ms: 0,
+        cancel_reason: String::new(),
     }
 }
 
@@ -111,10 +113,10 @@ fn an_order_that_waits_for_payment_is_confirmed_closed_or_left() {
         (&open, PAY_BEFORE - 1, Next::Nothing),
         (&silent, PAY_BEFORE - 1, Next::Nothing),
         (&none, PAY_BEFORE - 1, Next::Nothing),
-        (&none, PAY_BEFORE, Next::Close),
+        (&none, PAY_BEFORE, Next::Close(By::Timeout)),
         (&open, PAY_BEFORE, Next::Nothing),
         (&silent, PAY_BEFORE + GIVE_UP - 1, Next::Nothing),
-        (&silent, PAY_BEFORE + GIVE_UP, Next::Close),
+        (&silent, PAY_BEFORE + GIVE_UP, Next::Close(By::Timeout)),
     ];
     for (money, now, want) in cases {
         assert_eq!(next(&order, Some(money), at(now)), want, "{money:?} {now}");
@@ -276,25 +278,54 @@ fn a_silent_peer_leaves_something_undone_unless_its_answer_no_longer_matters() {
         payments: Some(vec![]),
         ..silent()
     };
+    let provider_silent = Money {
+        payments: Some(vec![]),
+        trouble: Some(Error::new(Code::Provider)),
+        closed: false,
+    };
     for state in State::ALL {
         let order = order(state);
         assert!(!unfinished(&order, &known(vec![])), "{state:?}");
         assert!(unfinished(&order, &silent()), "{state:?}");
         let waits = matches!(state, AwaitingPayment | Cancelled(_));
         assert_eq!(unfinished(&order, &not_closed), waits, "{state:?}");
+        let waits = state == AwaitingPayment;
+        assert_eq!(unfinished(&order, &provider_silent), waits, "{state:?}");
     }
 }
 
 #[test]
 fn payment_rpc_is_told_to_close_when_no_money_is_wanted_any_more() {
     for state in State::ALL {
-        let before = wants_closing(state, PAY_BEFORE, PAY_BEFORE - 1);
-        let after = wants_closing(state, PAY_BEFORE, PAY_BEFORE);
+        let before = wants_closing(&order(state), PAY_BEFORE - 1);
+        let after = wants_closing(&order(state), PAY_BEFORE);
         let want = match state {
             AwaitingPayment => (false, true),
             Cancelled(_) => (true, true),
             _ => (false, false),
         };
         assert_eq!((before, after), want, "{state:?}");
+    }
+}
+
+#[test]
+fn an_order_that_its_guest_wants_cancelled_ends_as_at_its_time_but_by_the_guest() {
+    const ASKED: i64 = 1_000;
+    let order = Order {
+        cancel_requested_at_ms: ASKED,
+        ..order(AwaitingPayment)
+    };
+    assert!(!wants_closing(&order, ASKED - 1));
+    assert!(wants_closing(&order, ASKED));
+    let paid = known(vec![captured("p")]);
+    let silent = silent();
+    for (money, now, want) in [
+        (&known(vec![]), ASKED, Next::Close(By::Guest)),
+        (&silent, ASKED + GIVE_UP - 1, Next::Nothing),
+        (&silent, ASKED + GIVE_UP, Next::Close(By::Guest)),
+        // The money was first: the wish is void.
+        (&paid, ASKED, Next::Confirm(&captured("p"))),
+    ] {
+        assert_eq!(next(&order, Some(money), at(now)), want, "{money:?} {now}");
     }
 }

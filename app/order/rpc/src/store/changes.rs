@@ -31,7 +31,8 @@ pub(crate) async fn confirm(
     allowed(order.state, State::Confirmed)?;
     let done = sqlx::query(
         "UPDATE orders SET state = 'confirmed', cancelled_by = '', payment_sn = $1, pay_type = $2, paid_at_ms = $3, \
-         trade_code = $4, unit = $5, attempt = $6, released_at_ms = 0, updated_at_ms = $7 \
+         trade_code = $4, unit = $5, attempt = $6, released_at_ms = 0, cancel_requested_at_ms = 0, cancel_reason = '', \
+         updated_at_ms = $7 \
          WHERE sn = $8 AND state = $9 AND cancelled_by = $10 AND attempt = $11",
     )
     .bind(&payment.sn)
@@ -50,17 +51,33 @@ pub(crate) async fn confirm(
     Ok(done.rows_affected() == 1)
 }
 
-/// Awaiting payment → cancelled.
+/// Notes that the guest of an order that waits for payment wants it cancelled; false if it does not wait, or that was noted.
+pub(crate) async fn request_cancel(tx: &mut Tx, order: &Order, reason: &str, now_ms: i64) -> Result<bool> {
+    let done = sqlx::query(
+        "UPDATE orders SET cancel_requested_at_ms = $1, cancel_reason = $2 \
+         WHERE sn = $3 AND state = 'awaiting_payment' AND cancel_requested_at_ms = 0",
+    )
+    .bind(now_ms)
+    .bind(reason)
+    .bind(order.sn.as_str())
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Awaiting payment → cancelled, unless the guest has asked for it since the order was read.
 pub(crate) async fn cancel(tx: &mut Tx, order: &Order, by: By, now_ms: i64) -> Result<bool> {
     let to = State::Cancelled(by);
     allowed(order.state, to)?;
     let done = sqlx::query(
-        "UPDATE orders SET state = 'cancelled', cancelled_by = $1, updated_at_ms = $2 WHERE sn = $3 AND state = $4",
+        "UPDATE orders SET state = 'cancelled', cancelled_by = $1, updated_at_ms = $2 WHERE sn = $3 AND state = $4 \
+         AND cancel_requested_at_ms = $5",
     )
     .bind(to.cancelled_by())
     .bind(now_ms)
     .bind(order.sn.as_str())
     .bind(order.state.name())
+    .bind(order.cancel_requested_at_ms)
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -113,14 +130,16 @@ pub(crate) async fn released(tx: &mut Tx, order: &Order, now_ms: i64) -> Result<
     Ok(done.rows_affected() == 1)
 }
 
-/// Guest or host has been told of a paid order; false if that was known, or nothing was ever paid.
+/// Guest or host has been told of a paid order; false if that was known, or the order is not paid, or not any more.
 pub(crate) async fn told(tx: &mut Tx, sn: &str, recipient: Recipient, now_ms: i64) -> Result<bool> {
     let sql = match recipient {
         Recipient::Guest => {
-            "UPDATE orders SET guest_told_at_ms = $1 WHERE sn = $2 AND guest_told_at_ms = 0 AND trade_code <> ''"
+            "UPDATE orders SET guest_told_at_ms = $1 WHERE sn = $2 AND guest_told_at_ms = 0 \
+             AND state IN ('confirmed', 'used', 'expired')"
         }
         Recipient::Host => {
-            "UPDATE orders SET host_told_at_ms = $1 WHERE sn = $2 AND host_told_at_ms = 0 AND trade_code <> ''"
+            "UPDATE orders SET host_told_at_ms = $1 WHERE sn = $2 AND host_told_at_ms = 0 \
+             AND state IN ('confirmed', 'used', 'expired')"
         }
     };
     let done = sqlx::query(sql).bind(now_ms).bind(sn).execute(&mut **tx).await?;
@@ -134,7 +153,7 @@ pub(crate) enum Recipient {
     Host,
 }
 
-/// Puts off the next look of the sweep at orders whose refund is pending.
+/// Puts off the next look of the sweep at orders that have not come to their end.
 pub(crate) async fn looked_at(tx: &mut Tx, sns: &[String], now_ms: i64) -> Result<()> {
     let mut update = tx.builder("UPDATE orders SET updated_at_ms = ");
     update.push_bind(now_ms).push(" WHERE sn IN (");
@@ -142,7 +161,7 @@ pub(crate) async fn looked_at(tx: &mut Tx, sns: &[String], now_ms: i64) -> Resul
     for sn in sns {
         list.push_bind(sn.clone());
     }
-    update.push(") AND state = 'refund_pending'");
+    update.push(") AND (state IN ('awaiting_payment', 'refund_pending') OR (state IN ('cancelled', 'refunded') AND released_at_ms = 0))");
     update.build().execute(&mut **tx).await?;
     Ok(())
 }

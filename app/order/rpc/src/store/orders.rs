@@ -16,7 +16,7 @@ macro_rules! select {
              people_num, row_type, food_info, food_cents, price_cents, market_cents, time_zone, check_in_day, \
              check_out_day, guests, meals, remark, unit, attempt, currency, room_cents, meal_cents, total_cents, lines, \
              state, cancelled_by, created_at_ms, pay_before_ms, trade_code, paid_at_ms, payment_sn, pay_type, \
-             released_at_ms FROM orders ",
+             released_at_ms, cancel_requested_at_ms, cancel_reason FROM orders ",
             $rest
         )
     };
@@ -75,6 +75,8 @@ impl<'r> FromRow<'r, AnyRow> for Order {
             payment_sn: c.text()?,
             pay_type: c.text()?,
             released_at_ms: c.int()?,
+            cancel_requested_at_ms: c.int()?,
+            cancel_reason: c.text()?,
         })
     }
 }
@@ -208,11 +210,12 @@ pub(crate) async fn insert(tx: &mut Tx, order: &Order) -> Result<()> {
     Ok(())
 }
 
-/// Most orders a sweep takes.
-pub(crate) const BATCH: usize = 100;
+/// Orders of each kind that a sweep takes, as its statements say.
+pub(crate) const OF_EACH: usize = 34;
 
-/// Numbers of orders that are overdue at `now_ms`, at most [`BATCH`], longest waiting first of each kind: unpaid for longer
-/// than allowed, ended with their nights still held, refunded for a minute without an end.
+/// Numbers of orders that are overdue at `now_ms`: unpaid for longer than allowed, ended with their nights still held,
+/// refunded for a minute without an end. At most [`OF_EACH`] of each kind, those first that were not looked at for longest,
+/// and one of each kind in turn: whatever time a sweep has, no kind starves another.
 pub(crate) async fn overdue<'e, E>(db: E, now_ms: i64) -> Result<Vec<OrderSn>>
 where
     E: Executor<'e, Database = Any> + Copy,
@@ -220,29 +223,33 @@ where
     let kinds = [
         (
             "SELECT sn FROM orders WHERE state = 'awaiting_payment' AND pay_before_ms < $1 \
-             ORDER BY pay_before_ms LIMIT 100",
+             ORDER BY updated_at_ms, pay_before_ms LIMIT 34",
             now_ms - 5_000,
         ),
         (
             "SELECT sn FROM orders WHERE released_at_ms = 0 AND state IN ('cancelled', 'refund_pending', 'refunded') \
-             AND updated_at_ms < $1 ORDER BY updated_at_ms LIMIT 100",
+             AND updated_at_ms < $1 ORDER BY updated_at_ms LIMIT 34",
             now_ms - 5_000,
         ),
         (
             "SELECT sn FROM orders WHERE state = 'refund_pending' AND updated_at_ms < $1 \
-             ORDER BY updated_at_ms LIMIT 100",
+             ORDER BY updated_at_ms LIMIT 34",
             now_ms - 60_000,
         ),
     ];
-    let mut found: Vec<OrderSn> = Vec::new();
+    let mut found = Vec::with_capacity(kinds.len());
     for (sql, before) in kinds {
         let sns: Vec<String> = sqlx::query_scalar(sql).bind(before).fetch_all(db).await?;
-        for sn in sns {
+        found.push(sns);
+    }
+    let mut turns: Vec<OrderSn> = Vec::new();
+    for nth in 0..OF_EACH {
+        for sn in found.iter().filter_map(|kind| kind.get(nth)) {
             let sn: OrderSn = sn.parse().map_err(Error::internal)?;
-            if found.len() < BATCH && !found.contains(&sn) {
-                found.push(sn);
+            if !turns.contains(&sn) {
+                turns.push(sn);
             }
         }
     }
-    Ok(found)
+    Ok(turns)
 }

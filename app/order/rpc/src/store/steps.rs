@@ -118,7 +118,8 @@ pub(crate) async fn payment_undone(tx: &mut Tx, sn: &str, now_ms: i64) -> Result
 pub(crate) async fn both_told(tx: &mut Tx, sn: &str, attempt: i64, now_ms: i64) -> Result<bool> {
     let done = sqlx::query(
         "UPDATE order_step SET ended_at_ms = $1 WHERE order_sn = $2 AND seq = $3 AND ended_at_ms = 0 AND EXISTS \
-         (SELECT 1 FROM orders WHERE sn = $2 AND guest_told_at_ms > 0 AND host_told_at_ms > 0)",
+         (SELECT 1 FROM orders WHERE sn = $2 AND guest_told_at_ms > 0 AND host_told_at_ms > 0 \
+         AND state IN ('confirmed', 'used', 'expired'))",
     )
     .bind(now_ms)
     .bind(sn)

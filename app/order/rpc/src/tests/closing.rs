@@ -220,6 +220,38 @@ async fn the_sweep_closes_what_is_overdue_and_releases_what_is_left_and_one_fail
 }
 
 #[tokio::test]
+async fn orders_that_cannot_be_closed_keep_neither_others_nor_other_kinds_waiting() {
+    let world = World::new().await;
+    for house_id in 1..=40 {
+        let request = pb::CreateRequest {
+            house_id,
+            ..booking()
+        };
+        world.create(GUEST, request).await.unwrap();
+    }
+    world.clock.advance(PAY_TIME);
+    let elsewhere = pb::CreateRequest {
+        house_id: 41,
+        ..booking()
+    };
+    let cancelled = world.create(GUEST, elsewhere).await.unwrap().sn;
+    world.travel.state().down = true;
+    world.cancel(GUEST, &cancelled).await.unwrap();
+    world.travel.state().down = false;
+    world.clock.advance(Duration::from_secs(6));
+    world.payment.state().closed.clear();
+    world.payment.state().provider_down = true;
+
+    // Those that fail are asked about at payment-rpc, a batch at a time.
+    assert_eq!(world.sweep().await, 1);
+    assert!(world.travel.held(&cancelled).is_empty());
+    assert_eq!(world.payment.state().closed.len(), 34 + 1);
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.sweep().await, 0);
+    assert_eq!(world.payment.state().closed.len(), 40 + 1);
+}
+
+#[tokio::test]
 async fn an_unknown_order_is_not_found() {
     let world = World::new().await;
     assert_eq!(

@@ -184,3 +184,60 @@ async fn a_call_lost_at_any_point_of_a_cancellation_leaves_no_nights_and_no_open
         }
     }
 }
+
+/// Has every change of an order's state fail from the moment payment-rpc has closed the next order.
+fn writes_fail_after_closing(world: &World) {
+    let db = world.db.db.clone();
+    world.payment.state().meanwhile = Some(Box::new(move |_| {
+        Box::pin(execute(
+            db.clone(),
+            "CREATE TRIGGER full BEFORE UPDATE OF state ON orders BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+        ))
+    }));
+}
+
+#[tokio::test]
+async fn a_cancellation_that_ends_after_payments_are_closed_is_carried_on_by_its_job() {
+    let world = World::new().await;
+    let sn = world.booked().await.sn;
+    writes_fail_after_closing(&world);
+    assert_eq!(code(world.cancel(GUEST, &sn).await), Code::Database);
+    world.execute("DROP TRIGGER full").await;
+    // Nobody can pay any more, and the nights are held.
+    assert!(world.payment.state().closed.contains(&sn));
+    assert_eq!(world.order(&sn).await.state, "awaiting_payment");
+    let follow_up = format!("job order.advance order.cancelled:{sn}");
+    assert!(world.outbox().await.contains(&follow_up));
+
+    assert_eq!(world.advance(&sn).await.unwrap(), "cancelled");
+
+    let order = world.order(&sn).await;
+    assert_eq!(order.cancelled_by, "guest");
+    assert_eq!(order.steps[1].error, "cancelled by the guest");
+    assert!(world.travel.held(&sn).is_empty());
+}
+
+#[tokio::test]
+async fn money_that_came_before_a_cancellation_that_was_cut_off_wins() {
+    let world = World::new().await;
+    let sn = world.booked().await.sn;
+    world.payment.has(&sn, "pending", TOTAL);
+    world.payment.state().captured_at_close = true;
+    writes_fail_after_closing(&world);
+    assert_eq!(code(world.cancel(GUEST, &sn).await), Code::Database);
+    world.execute("DROP TRIGGER full").await;
+
+    assert_eq!(world.advance(&sn).await.unwrap(), "confirmed");
+    assert_eq!(world.advance(&sn).await.unwrap(), "confirmed");
+    assert_eq!(world.travel.held(&sn), [1]);
+}
+
+#[tokio::test]
+async fn a_payment_rpc_that_hangs_leaves_time_to_cancel_and_to_release() {
+    let world = World::new().await;
+    let sn = world.booked().await.sn;
+    world.payment.state().hangs = true;
+    let cancelled = homestay_rpc::deadline::scope(Duration::from_secs(2), world.cancel(GUEST, &sn)).await;
+    assert_eq!(cancelled.unwrap().state, "cancelled");
+    assert!(world.travel.held(&sn).is_empty());
+}

@@ -197,6 +197,11 @@ impl World {
         dump
     }
 
+    /// Runs a statement on the database.
+    pub(crate) async fn execute(&self, sql: &'static str) {
+        execute(self.db.db.clone(), sql).await;
+    }
+
     pub(crate) async fn count(&self, table: &str) -> i64 {
         let sql = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
         sqlx::query_scalar(sql)
@@ -204,6 +209,16 @@ impl World {
             .await
             .expect("a count")
     }
+}
+
+pub(crate) async fn execute(db: homestay_db::Db, sql: &'static str) {
+    let done = db.write(move |tx| {
+        Box::pin(async move {
+            sqlx::query(sql).execute(&mut **tx).await?;
+            Ok(())
+        })
+    });
+    done.await.expect("a statement");
 }
 
 /// Two nights for two guests.

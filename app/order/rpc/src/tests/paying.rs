@@ -141,6 +141,22 @@ async fn an_order_is_complete_once_guest_and_host_are_told() {
 }
 
 #[tokio::test]
+async fn an_order_whose_money_went_back_is_not_completed_by_a_late_telling() {
+    let world = World::new().await;
+    let order = world.booked().await;
+    let payment = world.payment.has(&order.sn, "captured", TOTAL);
+    world.advance(&order.sn).await.unwrap();
+    told(&world, &order.sn, "guest").await.unwrap();
+    world.payment.refunded_by_provider(&payment);
+    world.advance(&order.sn).await.unwrap();
+    let before = world.dump().await;
+
+    told(&world, &order.sn, "host").await.unwrap();
+
+    assert_eq!(world.dump().await, before);
+}
+
+#[tokio::test]
 async fn a_payment_that_the_provider_gives_back_ends_the_order_and_frees_its_nights() {
     let world = World::new().await;
     let order = world.booked().await;

@@ -310,6 +310,8 @@ pub(crate) struct PaymentState {
     pub(crate) closed: Vec<String>,
     /// No call arrives.
     pub(crate) down: bool,
+    /// Calls arrive, and nothing more is heard of them.
+    pub(crate) hangs: bool,
     /// The provider does not answer: nothing can be closed, but what is known is told.
     pub(crate) provider_down: bool,
     /// Closing finds out that the money came.
@@ -391,10 +393,22 @@ impl FakePayment {
     }
 }
 
+/// Takes all the time the call was given.
+async fn hang() {
+    let left = homestay_rpc::deadline::left().unwrap_or(homestay_rpc::deadline::CALL);
+    tokio::time::pause();
+    tokio::time::advance(left).await;
+    tokio::time::resume();
+    std::future::pending::<()>().await;
+}
+
 #[tonic::async_trait]
 impl Payment for FakePayment {
     async fn list_for_order(&self, request: Request<pay::ListForOrderRequest>) -> Reply<pay::PaymentList> {
         let lost = self.faults.call()?;
+        if self.state().hangs {
+            hang().await;
+        }
         if self.state().down {
             return Err(status(Code::Unavailable));
         }
@@ -407,6 +421,9 @@ impl Payment for FakePayment {
         request: Request<pay::CloseForOrderRequest>,
     ) -> Reply<pay::CloseForOrderReply> {
         let lost = self.faults.call()?;
+        if self.state().hangs {
+            hang().await;
+        }
         let sn = request.into_inner().order_sn;
         {
             let mut state = self.state();

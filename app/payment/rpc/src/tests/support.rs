@@ -175,6 +175,14 @@ impl World {
         orders.get_mut(sn).unwrap().state = state.to_owned();
     }
 
+    /// The order is paid by this payment.
+    pub fn settle_order(&self, sn: &str, payment_sn: &str) {
+        let mut orders = self.orders.0.lock().unwrap();
+        let order = orders.get_mut(sn).unwrap();
+        order.state = "confirmed".to_owned();
+        order.payment_sn = payment_sn.to_owned();
+    }
+
     /// The order may be paid until this much later than now.
     pub fn extend_order(&self, sn: &str, by: Duration) {
         let until = self.clock.now_ms() + i64::try_from(by.as_millis()).unwrap();

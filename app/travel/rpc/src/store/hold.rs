@@ -1,4 +1,4 @@
-use homestay_db::Tx;
+use homestay_db::{Dialect, Tx};
 use homestay_error::{Error, Result};
 use homestay_types::OrderSn;
 use sqlx::any::AnyRow;
@@ -215,32 +215,57 @@ pub(crate) async fn release_open(tx: &mut Tx, hold_key: String) -> Result<i64> {
 }
 
 async fn give_back(tx: &mut Tx, released: &[AnyRow]) -> Result<i64> {
+    // Rows that others may want at the same time are locked in the order of their days, as taking them does: Postgres locks
+    // in the order it finds them otherwise, and two could wait for each other.
+    let lock = match tx.dialect() {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => " FOR UPDATE",
+    };
     for row in released {
         let house_id: i64 = row.try_get(0)?;
         let (check_in, check_out): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
         let meals: i64 = row.try_get(4)?;
-        sqlx::query(
-            "DELETE FROM night WHERE house_id = $1 AND day >= $2 AND day < $3 AND unit = $4 \
-             AND order_sn = $5 AND attempt = $6",
-        )
-        .bind(house_id)
-        .bind(check_in)
-        .bind(check_out)
-        .bind(row.try_get::<i64, _>(3)?)
-        .bind(row.try_get::<String, _>(5)?)
-        .bind(row.try_get::<i64, _>(6)?)
-        .execute(&mut **tx)
-        .await?;
+        let mut nights =
+            tx.builder("WITH locked AS MATERIALIZED (SELECT day AS d FROM night WHERE house_id = ");
+        let (unit, order_sn, attempt): (i64, String, i64) =
+            (row.try_get(3)?, row.try_get(5)?, row.try_get(6)?);
+        nights
+            .push_bind(house_id)
+            .push(" AND day >= ")
+            .push_bind(check_in)
+            .push(" AND day < ")
+            .push_bind(check_out)
+            .push(" AND unit = ")
+            .push_bind(unit)
+            .push(" AND order_sn = ")
+            .push_bind(order_sn)
+            .push(" AND attempt = ")
+            .push_bind(attempt)
+            .push(" ORDER BY day")
+            .push(lock)
+            .push(") DELETE FROM night WHERE house_id = ")
+            .push_bind(house_id)
+            .push(" AND unit = ")
+            .push_bind(unit)
+            .push(" AND day IN (SELECT d FROM locked)");
+        nights.build().execute(&mut **tx).await?;
         if meals > 0 {
-            sqlx::query(
-                "UPDATE meal_day SET taken = taken - $4 WHERE house_id = $1 AND day >= $2 AND day < $3",
-            )
-            .bind(house_id)
-            .bind(check_in)
-            .bind(check_out)
-            .bind(meals)
-            .execute(&mut **tx)
-            .await?;
+            let mut given =
+                tx.builder("WITH locked AS MATERIALIZED (SELECT day AS d FROM meal_day WHERE house_id = ");
+            given
+                .push_bind(house_id)
+                .push(" AND day >= ")
+                .push_bind(check_in)
+                .push(" AND day < ")
+                .push_bind(check_out)
+                .push(" ORDER BY day")
+                .push(lock)
+                .push(") UPDATE meal_day SET taken = taken - ")
+                .push_bind(meals)
+                .push(" WHERE house_id = ")
+                .push_bind(house_id)
+                .push(" AND day IN (SELECT d FROM locked)");
+            given.build().execute(&mut **tx).await?;
         }
     }
     Ok(i64::try_from(released.len()).unwrap_or(i64::MAX))
