@@ -3,8 +3,12 @@
 use axum::Router;
 use axum::http::{HeaderValue, header};
 use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder};
+use utoipa::openapi::{
+    Components, Content, Header, InfoBuilder, LicenseBuilder, Object, Ref, RefOr, ResponseBuilder, Type,
+};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
@@ -25,6 +29,9 @@ pub fn documented(rest: OpenApiRouter) -> Router {
     api.components
         .get_or_insert_with(Components::new)
         .add_security_scheme("bearer", scheme);
+    for item in api.paths.paths.values_mut() {
+        operations(item).for_each(complete);
+    }
     // The page brings its own scripts and styles; everywhere else nothing may be loaded.
     let policy = HeaderValue::from_static(
         "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
@@ -33,4 +40,80 @@ pub fn documented(rest: OpenApiRouter) -> Router {
         SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, policy),
     );
     router.merge(page)
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [
+        &mut item.get,
+        &mut item.post,
+        &mut item.put,
+        &mut item.patch,
+        &mut item.delete,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Adds what the edge does to every operation: the refusals and failures all share, and the headers of their answers. What
+/// the operation itself says of a status stays.
+fn complete(operation: &mut Operation) {
+    let mut shared = vec![
+        (
+            "400",
+            "`INVALID_ARGUMENT`: something in the request is missing or wrong",
+        ),
+        ("429", "`TOO_MANY_REQUESTS`"),
+        ("500", "Our failure"),
+        ("503", "Overloaded, or something needed does not answer in time"),
+    ];
+    if operation.security.is_some() {
+        shared.push(("401", "`UNAUTHENTICATED`: no token, or a bad one"));
+    }
+    if operation.request_body.is_some() {
+        shared.push(("413", "`BODY_TOO_LARGE`: a body has at most 1 MiB"));
+        shared.push((
+            "415",
+            "`UNSUPPORTED_MEDIA_TYPE`: the body is not application/json",
+        ));
+    }
+    let responses = &mut operation.responses.responses;
+    for (status, description) in shared {
+        responses.entry(status.to_owned()).or_insert_with(|| {
+            let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+            ResponseBuilder::new()
+                .description(description)
+                .content("application/problem+json", problem)
+                .build()
+                .into()
+        });
+    }
+    for (status, response) in responses {
+        let RefOr::T(response) = response else { continue };
+        let mut header = |name: &str, header: Header| {
+            response
+                .headers
+                .entry(name.to_owned())
+                .or_insert_with(|| header.into());
+        };
+        header(
+            "X-Request-Id",
+            described(
+                "Id of the request: the one that was sent, or a new one",
+                Type::String,
+            ),
+        );
+        if matches!(status.as_str(), "429" | "503") {
+            header(
+                "Retry-After",
+                described("Seconds after which to come again", Type::Integer),
+            );
+        }
+    }
+}
+
+fn described(description: &str, kind: Type) -> Header {
+    HeaderBuilder::new()
+        .schema(Some(Object::with_type(kind)))
+        .description(Some(description))
+        .build()
 }

@@ -8,8 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ApiError;
+use crate::shape::{Face, face};
 
-/// A JSON body. As an extractor it names the field that is missing or of the wrong type; an absent body is `{}`.
+/// A JSON body. As an extractor it names the field that is missing or of the wrong type; an absent body is `{}`. A body that
+/// is not JSON by its `Content-Type` is refused, on the looklook face it counts as absent (contract.md §1.2).
 #[derive(Debug, Clone)]
 pub struct Json<T>(pub T);
 
@@ -24,16 +26,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let json = is_json(request.headers());
+        let face = face(request.uri().path());
         let body = Bytes::from_request(request, state)
             .await
             .map_err(|rejection| unreadable(&rejection))?;
-        if body.is_empty() {
-            return parse(b"{}").map(Json);
+        match (json, face) {
+            _ if body.is_empty() => parse(b"{}").map(Json),
+            (true, _) => parse(&body).map(Json),
+            (false, Face::Looklook) => parse(b"{}").map(Json),
+            (false, Face::Rest) => Err(Error::new(Code::UnsupportedMediaType).into()),
         }
-        if !json {
-            return Err(Error::new(Code::UnsupportedMediaType).into());
-        }
-        parse(&body).map(Json)
     }
 }
 
@@ -150,6 +152,35 @@ mod tests {
     struct Guests {
         #[expect(dead_code, reason = "only its type matters")]
         adults: i64,
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_not_json_is_refused_by_rest_and_absent_for_looklook() {
+        for (path, kind, want) in [
+            ("/order/v1/x", "application/json", Ok(3)),
+            ("/order/v1/x", "text/plain", Err(Code::InvalidArgument)),
+            ("/order/v1/x", "", Err(Code::InvalidArgument)),
+            ("/v1/orders", "application/json; charset=utf-8", Ok(3)),
+            ("/v1/orders", "text/plain", Err(Code::UnsupportedMediaType)),
+            ("/v1/orders", "", Err(Code::UnsupportedMediaType)),
+        ] {
+            let request = Request::post(path)
+                .header(header::CONTENT_TYPE, kind)
+                .body(r#"{"homestayId":3}"#.into())
+                .unwrap();
+            let got = Json::<Body>::from_request(request, &()).await;
+            if let Err(ApiError(error)) = &got
+                && error.code() == Code::InvalidArgument
+            {
+                assert_eq!(
+                    error.message(),
+                    "field \"homestayId\" is not set",
+                    "{path} {kind}"
+                );
+            }
+            let got = got.map(|body| body.0.homestay_id).map_err(|error| error.0.code());
+            assert_eq!(got, want, "{path} {kind}");
+        }
     }
 
     #[test]

@@ -3,12 +3,31 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use homestay_error::{Code, Error};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::{Problem, Shapeless};
 
 /// Prefixes of the looklook face (contract.md §1.3).
 const LOOKLOOK: [&str; 4] = ["/usercenter/v1/", "/travel/v1/", "/order/v1/", "/payment/v1/"];
+
+/// What the reference answers with HTTP 200 where a detail route knows nothing under the number asked for: path, code and
+/// data, which is the zero value of the route's answer (contract.md §1.2). Nothing else that is not found is a success.
+fn nothing_there(path: &str, code: Code) -> Option<Value> {
+    match (path, code) {
+        ("/travel/v1/homestay/homestayDetail", Code::HouseNotFound) => Some(json!({
+            "homestay": {
+                "id": 0, "title": "", "subTitle": "", "banner": "", "info": "", "peopleNum": 0, "homestayBusinessId": 0,
+                "userId": 0, "rowState": 0, "rowType": 0, "foodInfo": "", "foodPrice": 0.0, "homestayPrice": 0.0,
+                "marketHomestayPrice": 0.0
+            }
+        })),
+        ("/travel/v1/homestayBussiness/homestayBussinessDetail", Code::ShopNotFound) => Some(json!({
+            "boss": { "id": 0, "userId": 0, "nickname": "", "avatar": "", "info": "", "rank": 0 }
+        })),
+        ("/order/v1/homestayOrder/userHomestayOrderDetail", Code::OrderNotFound) => Some(Value::Null),
+        _ => None,
+    }
+}
 
 /// Which face a path belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +50,8 @@ pub fn face(path: &str) -> Face {
 
 /// Gives an error its body; any other response passes unchanged.
 ///
-/// `compat`: the looklook face answers with the reference's statuses (400 for failures, 200 and `data: null` for what is not
-/// found, 401 without a body).
+/// `compat`: the looklook face answers with the reference's statuses: 400 for every failure, 200 where a detail route finds
+/// nothing, 401 without a body for a bad token; an unknown path and a wrong verb stay 404 and 405.
 pub(crate) fn shape(mut response: Response, path: &str, compat: bool, request_id: &str) -> Response {
     let Some(Shapeless(error)) = response.extensions_mut().remove::<Shapeless>() else {
         return response;
@@ -44,7 +63,7 @@ pub(crate) fn shape(mut response: Response, path: &str, compat: bool, request_id
     }
     let mut shaped = match face(path) {
         Face::Rest => problem(&error, request_id),
-        Face::Looklook => envelope(&error, compat),
+        Face::Looklook => envelope(&error, path, compat),
     };
     let headers = shaped.headers_mut();
     match error.code() {
@@ -80,7 +99,7 @@ fn problem(error: &Error, request_id: &str) -> Response {
     response
 }
 
-fn envelope(error: &Error, compat: bool) -> Response {
+fn envelope(error: &Error, path: &str, compat: bool) -> Response {
     let code = error.code();
     let msg = match code {
         Code::InvalidArgument => format!("{} ,{}", code.message(), error.message()),
@@ -90,12 +109,94 @@ fn envelope(error: &Error, compat: bool) -> Response {
     if !compat {
         return (code.http(), body).into_response();
     }
-    match code.http() {
-        StatusCode::UNAUTHORIZED if code == Code::Unauthenticated => StatusCode::UNAUTHORIZED.into_response(),
-        StatusCode::NOT_FOUND if code != Code::RouteNotFound => {
-            axum::Json(json!({ "code": 200, "msg": "OK", "data": null })).into_response()
+    match code {
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED.into_response(),
+        Code::RouteNotFound | Code::MethodNotAllowed => (code.http(), body).into_response(),
+        _ => match nothing_there(path, code) {
+            Some(data) => axum::Json(json!({ "code": 200, "msg": "OK", "data": data })).into_response(),
+            None => (StatusCode::BAD_REQUEST, body).into_response(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ApiError;
+
+    const HOUSE: &str = "/travel/v1/homestay/homestayDetail";
+    const SHOP: &str = "/travel/v1/homestayBussiness/homestayBussinessDetail";
+    const ORDER: &str = "/order/v1/homestayOrder/userHomestayOrderDetail";
+    const BOOK: &str = "/order/v1/homestayOrder/createHomestayOrder";
+    const PAY: &str = "/payment/v1/thirdPayment/thirdPaymentWxPay";
+
+    async fn answer(path: &str, code: Code, compat: bool) -> (u16, Value) {
+        let response = shape(ApiError(Error::new(code)).into_response(), path, compat, "r1");
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX)
+            .await
+            .unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    #[tokio::test]
+    async fn with_the_old_statuses_only_a_detail_route_that_finds_nothing_succeeds() {
+        for (path, code, field) in [
+            (HOUSE, Code::HouseNotFound, Some("homestay")),
+            (SHOP, Code::ShopNotFound, Some("boss")),
+            (ORDER, Code::OrderNotFound, None),
+        ] {
+            let (status, body) = answer(path, code, true).await;
+            assert_eq!(
+                (status, &body["code"], &body["msg"]),
+                (200, &json!(200), &json!("OK")),
+                "{path}"
+            );
+            match field {
+                Some(field) => {
+                    let zeroes = body["data"][field].as_object().unwrap();
+                    assert!(
+                        zeroes
+                            .values()
+                            .all(|v| *v == json!(0) || *v == json!(0.0) || *v == json!("")),
+                        "{body}"
+                    );
+                    assert_eq!(zeroes["id"], 0);
+                }
+                None => assert_eq!(body.as_object().unwrap().get("data"), Some(&Value::Null)),
+            }
+            assert_eq!(answer(path, code, false).await.0, 404, "{path}");
         }
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => (code.http(), body).into_response(),
-        _ => (StatusCode::BAD_REQUEST, body).into_response(),
+    }
+
+    #[tokio::test]
+    async fn with_the_old_statuses_every_other_failure_is_a_400_with_its_number() {
+        for path in [HOUSE, SHOP, ORDER, BOOK, PAY, "/usercenter/v1/user/detail"] {
+            for code in Code::ALL.iter().copied() {
+                if nothing_there(path, code).is_some() {
+                    continue;
+                }
+                let want = match code {
+                    Code::Unauthenticated => (401, Value::Null),
+                    Code::RouteNotFound => (404, json!(code.number())),
+                    Code::MethodNotAllowed => (405, json!(code.number())),
+                    _ => (400, json!(code.number())),
+                };
+                let (status, body) = answer(path, code, true).await;
+                assert_eq!((status, body["code"].clone()), want, "{path} {code:?}");
+                assert!(body.get("data").is_none(), "{path} {code:?}: {body}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_rest_face_keeps_its_statuses_whatever_the_switch_says() {
+        for code in Code::ALL.iter().copied() {
+            let (status, body) = answer("/v1/orders", code, true).await;
+            assert_eq!(
+                (status, &body["code"]),
+                (code.http().as_u16(), &json!(code.reason()))
+            );
+        }
     }
 }

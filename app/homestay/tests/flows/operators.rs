@@ -1,7 +1,7 @@
 //! What operators see: jobs, queues, health, metrics; and how a wrong start ends.
 
-use crate::harness::{Program, USUAL, command, stay, text};
-use serde_json::json;
+use crate::harness::{Program, USUAL, command, stay, text, unique};
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn operators_see_jobs_and_queues_and_guests_do_not() {
@@ -87,21 +87,190 @@ async fn the_openapi_document_and_its_page_are_served() {
     let program = Program::start(data.path(), USUAL).await;
     let (status, api) = program.get("/openapi.json", None).await;
     assert_eq!(status, 200);
-    for path in [
-        "/v1/homestays",
-        "/v1/homestays/{id}",
-        "/v1/quotes",
-        "/v1/orders",
-        "/v1/orders/{sn}",
-        "/v1/payments",
-        "/v1/users/me",
-        "/v1/sessions",
-        "/v1/jobs",
-        "/v1/queues",
-    ] {
-        assert!(api["paths"][path].is_object(), "{path} is not in the document");
+    let mut operations = Vec::new();
+    for (path, item) in api["paths"].as_object().unwrap() {
+        for (verb, operation) in item.as_object().unwrap() {
+            assert_declares_what_the_edge_does(&format!("{verb} {path}"), operation);
+            operations.push(format!("{verb} {path}"));
+        }
     }
+    operations.sort();
+    assert_eq!(
+        operations,
+        [
+            "delete /v1/sessions",
+            "get /v1/homestays",
+            "get /v1/homestays/{id}",
+            "get /v1/homestays/{id}/calendar",
+            "get /v1/jobs",
+            "get /v1/orders",
+            "get /v1/orders/{sn}",
+            "get /v1/payments/{sn}",
+            "get /v1/queues",
+            "get /v1/users/me",
+            "post /v1/orders",
+            "post /v1/orders/{sn}/cancel",
+            "post /v1/payments",
+            "post /v1/quotes",
+            "post /v1/sessions",
+            "post /v1/users",
+        ]
+    );
+    let schemes = api["components"]["securitySchemes"].as_object().unwrap();
+    assert_eq!(schemes.keys().collect::<Vec<_>>(), ["bearer"]);
     assert_eq!(program.get("/docs/", None).await.0, 200);
+}
+
+/// The refusals and failures of every operation, as problems, and the headers of all answers.
+fn assert_declares_what_the_edge_does(name: &str, operation: &Value) {
+    let responses = operation["responses"].as_object().unwrap();
+    let mut statuses = vec!["400", "429", "500", "503"];
+    if operation["requestBody"].is_object() {
+        statuses.extend(["413", "415"]);
+    }
+    if let Some(security) = operation["security"].as_array() {
+        statuses.push("401");
+        let names = security.iter().flat_map(|one| one.as_object().unwrap().keys());
+        assert!(names.into_iter().all(|scheme| scheme == "bearer"), "{name}");
+    }
+    for status in statuses {
+        assert!(responses.contains_key(status), "{name} does not declare {status}");
+    }
+    for (status, response) in responses {
+        assert!(response["headers"]["X-Request-Id"].is_object(), "{name} {status}");
+        if status.starts_with('2') {
+            continue;
+        }
+        let kinds: Vec<_> = response["content"].as_object().unwrap().keys().collect();
+        assert_eq!(kinds, ["application/problem+json"], "{name} {status}");
+        let schema = &response["content"]["application/problem+json"]["schema"]["$ref"];
+        assert_eq!(schema, "#/components/schemas/Problem", "{name} {status}");
+        if status == "503" || status == "429" {
+            assert!(response["headers"]["Retry-After"].is_object(), "{name} {status}");
+        }
+    }
+}
+
+/// Sends a request and holds its answer against the document: status, content type, fields. The answer's body.
+async fn held(
+    program: &Program,
+    api: &Value,
+    (verb, template, path): (&str, &str, &str),
+    (token, key, body): (Option<&str>, Option<&str>, Option<Value>),
+    want: u16,
+) -> Value {
+    let mut request = program.http.request(
+        verb.to_uppercase().parse().unwrap(),
+        format!("{}{path}", program.base),
+    );
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    if let Some(key) = key {
+        request = request.header("idempotency-key", key);
+    }
+    if let Some(body) = body {
+        request = request.json(&body);
+    }
+    let response = request.send().await.unwrap();
+    let name = format!("{verb} {path} {want}");
+    let status = response.status().as_u16();
+    let headers = response.headers().clone();
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(status, want, "{name}: {body}");
+    assert!(headers.contains_key("x-request-id"), "{name}");
+    let declared = &api["paths"][template][verb]["responses"][want.to_string()];
+    let content = declared["content"]
+        .as_object()
+        .unwrap_or_else(|| panic!("{name} is not declared"));
+    let kind = headers["content-type"].to_str().unwrap();
+    let schema = &content
+        .get(kind)
+        .unwrap_or_else(|| panic!("{name}: {kind} is not declared"))["schema"];
+    assert_fits(api, schema, &body, &name);
+    body
+}
+
+/// Every required property of the schema is there, and no other than the schema's; lists and parts likewise.
+fn assert_fits(api: &Value, schema: &Value, value: &Value, name: &str) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = api.pointer(reference.trim_start_matches('#'));
+        return assert_fits(api, target.expect("a schema that is there"), value, name);
+    }
+    if let Some(list) = value.as_array() {
+        list.iter()
+            .for_each(|one| assert_fits(api, &schema["items"], one, name));
+    }
+    let (Some(properties), Some(value)) = (schema["properties"].as_object(), value.as_object()) else {
+        return;
+    };
+    for field in schema["required"].as_array().into_iter().flatten() {
+        assert!(
+            value.contains_key(field.as_str().unwrap()),
+            "{name} has no {field}"
+        );
+    }
+    for (field, value) in value {
+        let part = properties
+            .get(field)
+            .unwrap_or_else(|| panic!("{name}: {field} is not in the schema"));
+        assert_fits(api, part, value, name);
+    }
+}
+
+#[tokio::test]
+async fn answers_are_as_the_openapi_document_says() {
+    let data = tempfile::tempdir().unwrap();
+    let program = Program::start(data.path(), USUAL).await;
+    let (_, api) = program.get("/openapi.json", None).await;
+    let guest = program.guest().await;
+    let token = Some(guest.as_str());
+    let house = program.single_unit(1).await;
+    let (booking, key) = (stay(&house), unique());
+
+    let list = ("get", "/v1/homestays", "/v1/homestays?limit=2");
+    held(&program, &api, list, (None, None, None), 200).await;
+    let wrong = ("get", "/v1/homestays", "/v1/homestays?guests=0");
+    held(&program, &api, wrong, (None, None, None), 400).await;
+    let unknown = ("get", "/v1/homestays/{id}", "/v1/homestays/987654321");
+    held(&program, &api, unknown, (None, None, None), 404).await;
+    let me = ("get", "/v1/users/me", "/v1/users/me");
+    held(&program, &api, me, (token, None, None), 200).await;
+    held(&program, &api, me, (None, None, None), 401).await;
+
+    let book = ("post", "/v1/orders", "/v1/orders");
+    let order = held(
+        &program,
+        &api,
+        book,
+        (token, Some(&key), Some(booking.clone())),
+        201,
+    )
+    .await;
+    held(&program, &api, book, (token, None, Some(booking.clone())), 409).await;
+    let mut other = booking.clone();
+    other["remark"] = json!("another");
+    held(&program, &api, book, (token, Some(&key), Some(other)), 422).await;
+
+    let pay = ("post", "/v1/payments", "/v1/payments");
+    let body = json!({ "orderSn": order["sn"] });
+    let paid = held(&program, &api, pay, (token, Some(&key), Some(body)), 201).await;
+    held(&program, &api, pay, (token, None, Some(json!({}))), 400).await;
+    held(&program, &api, pay, (None, None, Some(json!({}))), 401).await;
+    let body = json!({ "orderSn": "HSO2026112110155900000001" });
+    held(&program, &api, pay, (token, None, Some(body.clone())), 404).await;
+    held(&program, &api, pay, (token, Some(&key), Some(body)), 422).await;
+    let path = format!("/v1/payments/{}", text(&paid, "sn"));
+    held(
+        &program,
+        &api,
+        ("get", "/v1/payments/{sn}", &path),
+        (token, None, None),
+        200,
+    )
+    .await;
+    let foreign = ("get", "/v1/jobs", "/v1/jobs");
+    held(&program, &api, foreign, (token, None, None), 403).await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use homestay_proto::common::Empty;
 use homestay_proto::mqueue as pb;
 use homestay_rpc::request_for;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -45,30 +46,62 @@ struct JobJson {
     kind: String,
     /// `ready` (waits for its time or a worker), `running`, `done`, or `dead`: tried in vain, kept for you.
     state: String,
-    /// Ids of what it is about.
+    /// Ids of what it is about; what opens something is `[redacted]`.
     #[schema(value_type = Object)]
-    payload: serde_json::Value,
-    /// Absent where the same job may be enqueued again and again.
+    payload: Value,
+    /// Null where the same job may be enqueued again and again.
     unique_key: Option<String>,
     /// Tries so far.
     attempt: i64,
     max_attempts: i64,
     #[schema(format = DateTime)]
     due_at: Option<String>,
-    /// Until when the worker has it, unless it says that it lives.
+    /// Until when the worker has it, unless it says that it lives; null while nobody has it.
     #[schema(format = DateTime)]
     lease_until: Option<String>,
-    /// Who has it, or had it last.
+    /// Who has it, or had it last; null before the first try.
     worker: Option<String>,
-    /// Why the last try failed.
+    /// Why the last try failed; null if none did.
     last_error: Option<String>,
     #[schema(format = DateTime)]
     created_at: Option<String>,
-    /// When it was done or given up.
+    /// When it was done or given up; null until then.
     #[schema(format = DateTime)]
     finished_at: Option<String>,
-    /// Trace of what caused it, 32 hex digits.
+    /// Trace of what caused it, 32 hex digits; null without one.
     trace_id: Option<String>,
+}
+
+/// Keys of a payload whose values open something, such as a pay page: operators need not see them.
+const SECRET_KEYS: [&str; 3] = ["token", "secret", "code"];
+
+/// A payload as operators see it. One that is not JSON is not shown: nobody knows what is in it.
+fn payload(text: &str) -> Value {
+    let mut value = serde_json::from_str(text).unwrap_or(Value::Null);
+    redact(&mut value);
+    value
+}
+
+fn redact(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                if is_secret(key) {
+                    *value = Value::from("[redacted]");
+                } else {
+                    redact(value);
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(redact),
+        _ => {}
+    }
+}
+
+/// `token`, `payToken`, `pay_token`, `TOKEN` and their like.
+fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    SECRET_KEYS.iter().any(|secret| key.ends_with(secret))
 }
 
 fn text(value: String) -> Option<String> {
@@ -83,7 +116,7 @@ impl From<pb::JobView> for JobJson {
             queue: job.queue,
             kind: job.kind,
             state: view.state,
-            payload: serde_json::from_str(&job.payload).unwrap_or(serde_json::Value::String(job.payload)),
+            payload: payload(&job.payload),
             unique_key: text(view.unique_key),
             attempt: job.attempt,
             max_attempts: job.max_attempts,
@@ -104,7 +137,7 @@ impl From<pb::JobView> for JobJson {
 #[schema(as = JobPage)]
 struct JobPageJson {
     jobs: Vec<JobJson>,
-    /// For the next page; absent on the last.
+    /// For the next page; null on the last.
     next_cursor: Option<String>,
 }
 
@@ -197,4 +230,33 @@ async fn queues(State(mut api): State<Api>, user: AuthUser) -> ApiResult<Json<Qu
     Ok(Json(QueueListJson {
         queues: queues.collect(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_opens_something_is_not_shown_in_a_payload() {
+        let cases = [
+            (
+                r#"{"token":"abc","what":"callback","event_id":"captured-PMT1"}"#,
+                json!({ "token": "[redacted]", "what": "callback", "event_id": "captured-PMT1" }),
+            ),
+            (
+                r#"{"payToken":"abc","deep":[{"client_secret":{"a":1},"sn":"HSO1"}],"tradeCode":7}"#,
+                json!({ "payToken": "[redacted]", "deep": [{ "client_secret": "[redacted]", "sn": "HSO1" }],
+                    "tradeCode": "[redacted]" }),
+            ),
+            (
+                r#"{"sn":"HSO1","tokens":3}"#,
+                json!({ "sn": "HSO1", "tokens": 3 }),
+            ),
+            ("token=abc", Value::Null),
+        ];
+        for (stored, shown) in cases {
+            assert_eq!(payload(stored), shown, "{stored}");
+        }
+    }
 }

@@ -43,7 +43,7 @@ impl Mqueue for FakeMqueue {
                 id: 1000 + r.last_id - i,
                 queue: format!("{} {} {}", r.queue, r.state, r.last_id),
                 kind: "order.advance".into(),
-                payload: r#"{"sn":"HSO1"}"#.into(),
+                payload: r#"{"sn":"HSO1","token":"t"}"#.into(),
                 token: 2,
                 attempt: 2,
                 max_attempts: 20,
@@ -166,7 +166,8 @@ async fn a_job_is_shown_with_its_payload_its_times_and_its_trace() {
               "leaseUntil": null,
               "maxAttempts": 20,
               "payload": {
-                "sn": "HSO1"
+                "sn": "HSO1",
+                "token": "[redacted]"
               },
               "queue": "order dead 0",
               "state": "dead",

@@ -2,8 +2,8 @@
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use homestay_proto::payment as pb;
 use homestay_rpc::{Actor, request_for};
 
@@ -14,6 +14,9 @@ pub(crate) const LIMIT_BYTES: usize = 64 << 10;
 
 /// What a provider reads when a callback is not taken (contract.md §1.3).
 const FAIL: &str = "FAIL";
+
+/// When it may come again.
+const AGAIN: [(HeaderName, &str); 1] = [(header::RETRY_AFTER, "1")];
 
 /// Hands a callback to payment-rpc. An answer that is not 2xx makes the provider deliver it again.
 pub(crate) async fn hand_on(
@@ -44,7 +47,7 @@ pub(crate) async fn hand_on(
         Ok(reply) => reply.into_inner(),
         Err(status) => {
             tracing::error!(provider, error = %status, "a callback could not be handed on");
-            return (StatusCode::SERVICE_UNAVAILABLE, FAIL).into_response();
+            return (StatusCode::SERVICE_UNAVAILABLE, AGAIN, FAIL).into_response();
         }
     };
     let status = u16::try_from(reply.status)
@@ -53,5 +56,6 @@ pub(crate) async fn hand_on(
         .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let kind = HeaderValue::try_from(reply.content_type)
         .unwrap_or_else(|_| HeaderValue::from_static("text/plain; charset=utf-8"));
-    (status, [(header::CONTENT_TYPE, kind)], reply.body).into_response()
+    let again = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(AppendHeaders(AGAIN));
+    (status, [(header::CONTENT_TYPE, kind)], again, reply.body).into_response()
 }

@@ -49,7 +49,6 @@ struct WxPayView {
     timestamp: String,
     sign_type: String,
     pay_url: String,
-    payment_sn: String,
 }
 
 async fn wx_pay(
@@ -60,6 +59,7 @@ async fn wx_pay(
     let request = pb::CreateRequest {
         order_sn: body.order_sn,
         service_type: body.service_type,
+        ..Default::default()
     };
     let payment = api
         .payment
@@ -76,7 +76,6 @@ async fn wx_pay(
         timestamp: wechat.timestamp,
         sign_type: wechat.sign_type,
         pay_url: payment.pay_url,
-        payment_sn: payment.sn,
     }))
 }
 

@@ -22,6 +22,9 @@ pub fn rest(api: Api) -> OpenApiRouter {
         .with_state(api)
 }
 
+/// Route that an Idempotency-Key belongs to.
+const ROUTE: &str = "POST /v1/payments";
+
 /// What is to be paid.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -84,7 +87,7 @@ impl From<pb::PaymentView> for PaymentJson {
 /// Starts paying an order.
 ///
 /// An order has one live payment: repeating this answers with the same one, with or without an `Idempotency-Key`. After a
-/// failed payment it makes a new one.
+/// failed payment it makes a new one; a key that was used answers with the payment of then, whatever became of it.
 #[utoipa::path(
     post,
     path = "/v1/payments",
@@ -94,23 +97,26 @@ impl From<pb::PaymentView> for PaymentJson {
     responses(
         (status = 201, description = "The order's live payment", body = PaymentJson,
             headers(("Location" = String, description = "Address of the payment"))),
-        (status = 400, description = "A field is missing or wrong", body = Problem),
-        (status = 401, description = "No good token", body = Problem),
-        (status = 404, description = "No such order of the caller", body = Problem),
-        (status = 409, description = "The order does not wait for payment", body = Problem),
-        (status = 503, description = "The provider does not answer", body = Problem),
+        (status = 400, description = "A field is missing or wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No good token", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such order of the caller", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`NOT_PAYABLE`: the order does not wait for payment", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`: the key was used for another order", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The provider does not answer", body = Problem, content_type = "application/problem+json"),
     ),
     security(("bearer" = []))
 )]
 async fn create_payment(
     State(api): State<Api>,
     user: AuthUser,
-    _key: IdempotencyKey,
+    IdempotencyKey(key): IdempotencyKey,
     Json(body): Json<NewPayment>,
 ) -> ApiResult<Response> {
     let request = pb::CreateRequest {
         order_sn: body.order_sn,
         service_type: homestay_order(),
+        idempotency_key: key.unwrap_or_default(),
+        route: ROUTE.to_owned(),
     };
     let payment = api
         .payment
@@ -130,8 +136,8 @@ async fn create_payment(
     params(("sn" = String, Path, description = "The payment's number")),
     responses(
         (status = 200, description = "The payment", body = PaymentJson),
-        (status = 401, description = "No good token", body = Problem),
-        (status = 404, description = "No such payment of the caller", body = Problem),
+        (status = 401, description = "No good token", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such payment of the caller", body = Problem, content_type = "application/problem+json"),
     ),
     security(("bearer" = []))
 )]

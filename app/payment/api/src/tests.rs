@@ -64,6 +64,10 @@ impl Payment for FakePayment {
     async fn create(&self, request: tonic::Request<pb::CreateRequest>) -> Reply<pb::PaymentView> {
         assert_eq!(actor(&request), "user/7/guest");
         let request = request.into_inner();
+        if request.idempotency_key == "used" {
+            assert_eq!(request.route, "POST /v1/payments");
+            return Err(Error::new(Code::IdempotencyKeyReused).into());
+        }
         if request.service_type != "homestayOrder" {
             return Err(Error::new(Code::ServiceType).into());
         }
@@ -193,23 +197,26 @@ async fn text(response: Response<Body>) -> String {
     format!("{status} {}", String::from_utf8_lossy(&body))
 }
 
+/// The guest 7's.
+fn token() -> String {
+    let now = NOW_MS / 1000;
+    let claims = Claims {
+        exp: now + 60,
+        iat: now,
+        user_id: 7,
+        role: Role::Guest,
+    };
+    format!("Bearer {}", keys().sign(&claims).unwrap())
+}
+
 /// A request with a JSON body by the guest 7; status and body of the answer.
 async fn call(route: &str, body: &str) -> String {
-    let now = NOW_MS / 1000;
-    let token = keys()
-        .sign(&Claims {
-            exp: now + 60,
-            iat: now,
-            user_id: 7,
-            role: Role::Guest,
-        })
-        .unwrap();
     let (verb, path) = route.split_once(' ').unwrap();
     let request = Request::builder()
         .method(verb)
         .uri(path)
         .header("x-request-id", "r1")
-        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .header(header::AUTHORIZATION, token())
         .header(header::CONTENT_TYPE, "application/json")
         .body(Body::from(body.to_owned()))
         .unwrap();
@@ -237,7 +244,7 @@ const SANDBOX_CALLBACK: &str = "POST /payment/v1/thirdPayment/sandboxCallback";
 async fn paying_on_the_looklook_face_answers_six_texts_and_where_to_pay() {
     let empty = r#""appid":"","nonceStr":"","paySign":"","package":"","timestamp":"","signType":"""#;
     let want = format!(
-        r#"200 {{"code":200,"msg":"OK","data":{{{empty},"payUrl":"http://127.0.0.1:8888/sandbox/pay/t","paymentSn":"{PAYMENT}"}}}}"#
+        r#"200 {{"code":200,"msg":"OK","data":{{{empty},"payUrl":"http://127.0.0.1:8888/sandbox/pay/t"}}}}"#
     );
     for body in [
         format!(r#"{{"orderSn":"{ORDER}","serviceType":"homestayOrder"}}"#),
@@ -248,7 +255,7 @@ async fn paying_on_the_looklook_face_answers_six_texts_and_where_to_pay() {
     assert_eq!(
         call(WX_PAY, r#"{"orderSn":"wechat"}"#).await,
         format!(
-            r#"200 {{"code":200,"msg":"OK","data":{{"appid":"wx1","nonceStr":"n","paySign":"s","package":"prepay_id=1","timestamp":"1795219200","signType":"RSA","payUrl":"","paymentSn":"{PAYMENT}"}}}}"#
+            r#"200 {{"code":200,"msg":"OK","data":{{"appid":"wx1","nonceStr":"n","paySign":"s","package":"prepay_id=1","timestamp":"1795219200","signType":"RSA","payUrl":""}}}}"#
         )
     );
 }
@@ -311,6 +318,21 @@ async fn the_rest_face_makes_and_shows_payments() {
 }
 
 #[tokio::test]
+async fn the_rest_face_hands_the_idempotency_key_on() {
+    let body = format!(r#"{{"orderSn":"{ORDER}"}}"#);
+    let token = token();
+    for (key, want) in [("used", 422), ("new", 201), ("with space", 400)] {
+        let headers = [
+            ("authorization", token.as_str()),
+            ("content-type", "application/json"),
+            ("idempotency-key", key),
+        ];
+        let response = send(raw("POST /v1/payments", &headers, body.clone())).await;
+        assert_eq!(response.status(), want, "{key}");
+    }
+}
+
+#[tokio::test]
 async fn the_rest_face_refuses_with_problems() {
     for (route, body, status, code, field) in [
         ("POST /v1/payments", "{}", 400, "INVALID_ARGUMENT", "orderSn"),
@@ -365,6 +387,7 @@ async fn callbacks_are_handed_on_as_they_came_and_answered_without_an_envelope()
     assert_eq!(text(response).await, "200 SUCCESS wechat");
     // Broken inside: the provider is to come again, and reads no cause.
     let response = send(raw(SANDBOX_CALLBACK, signed, "fail")).await;
+    assert_eq!(response.headers()["retry-after"], "1");
     assert_eq!(text(response).await, "503 FAIL");
 }
 

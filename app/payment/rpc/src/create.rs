@@ -3,6 +3,7 @@ use homestay_proto::order as order_pb;
 use homestay_rpc::{Actor, request_for};
 use homestay_types::OrderSn;
 
+use crate::keys::{self, Key};
 use crate::provider::{PrepayIntent, ProviderState};
 use crate::service::{CHANGES, PaymentService};
 use crate::state::State;
@@ -16,18 +17,28 @@ pub(crate) const AWAITING_PAYMENT: &str = "awaiting_payment";
 const ROUNDS: usize = 3;
 
 impl PaymentService {
-    /// The order's one live payment, made if there is none, with what the payer needs to pay it.
+    /// The order's one live payment, made if there is none, with what the payer needs to pay it. A key that was used answers
+    /// with the payment of then, whatever became of it.
     ///
     /// # Errors
-    /// [`Code::ServiceType`], [`Code::OrderNotFound`] (also for a foreign order), [`Code::NotPayable`], and those of the
-    /// provider and of order-rpc.
-    pub(crate) async fn create(&self, actor: &Actor, order_sn: &str, service_type: &str) -> Result<Payment> {
+    /// [`Code::ServiceType`], [`Code::OrderNotFound`] (also for a foreign order), [`Code::NotPayable`],
+    /// [`Code::IdempotencyKeyReused`], and those of the provider and of order-rpc.
+    pub(crate) async fn create(
+        &self,
+        actor: &Actor,
+        order_sn: &str,
+        service_type: &str,
+        key: Option<Key>,
+    ) -> Result<Payment> {
         if service_type != SERVICE_TYPE {
             return Err(Error::new(Code::ServiceType).field("serviceType"));
         }
+        if let Some(payment) = self.repeated(actor, order_sn, key.as_ref()).await? {
+            return Ok(payment);
+        }
         let order = self.payable(actor, order_sn).await?;
         for _ in 0..ROUNDS {
-            let payment = self.reserve(&order).await?;
+            let payment = self.reserve(&order, key.clone()).await?;
             let payment = match payment.state {
                 State::Created => self.prepay(payment).await?,
                 State::Pending => self.refreshed(payment).await?,
@@ -40,6 +51,25 @@ impl PaymentService {
             }
         }
         Err(Error::new(Code::Provider).source("every new payment ended at once"))
+    }
+
+    /// The payment that the actor's key stands for. None also while it is not yet at the provider: then it goes on as if it
+    /// were the first time.
+    async fn repeated(&self, actor: &Actor, order_sn: &str, key: Option<&Key>) -> Result<Option<Payment>> {
+        let (Some(user_id), Some(key)) = (actor.user_id(), key) else {
+            return Ok(None);
+        };
+        let Some(sn) = keys::find(self.db.read(), user_id, key, order_sn).await? else {
+            return Ok(None);
+        };
+        let payment = store::by_sn(self.db.read(), &sn)
+            .await?
+            .ok_or_else(|| Error::internal("a payment is gone"))?;
+        match payment.state {
+            State::Created => Ok(None),
+            State::Pending => self.refreshed(payment).await.map(Some),
+            _ => Ok(Some(payment)),
+        }
     }
 
     /// The actor's own order, if it waits for payment.
@@ -69,8 +99,8 @@ impl PaymentService {
         })
     }
 
-    /// Writes the intent, unless the order has one.
-    async fn reserve(&self, order: &Order) -> Result<Payment> {
+    /// Writes the intent, unless the order has one, and what the key stands for.
+    async fn reserve(&self, order: &Order, key: Option<Key>) -> Result<Payment> {
         let provider = self.provider();
         let now_ms = self.clock.now_ms();
         let new = Payment {
@@ -101,16 +131,20 @@ impl PaymentService {
                         return Err(Error::new(Code::NotPayable));
                     }
                     store::lapse(tx, &new.order_sn, now_ms).await?;
-                    if let Some(current) = store::current(tx, &new.order_sn).await? {
-                        return Ok((current, false));
+                    let (payment, made) = match store::current(tx, &new.order_sn).await? {
+                        Some(current) => (current, false),
+                        None if store::insert(tx, &new).await? => (new, true),
+                        None => match store::current(tx, &new.order_sn).await? {
+                            Some(current) => (current, false),
+                            None => {
+                                return Err(Error::internal("a payment is neither there nor can be made"));
+                            }
+                        },
+                    };
+                    if let Some(key) = &key {
+                        keys::keep(tx, key, &payment, now_ms).await?;
                     }
-                    if store::insert(tx, &new).await? {
-                        return Ok((new, true));
-                    }
-                    match store::current(tx, &new.order_sn).await? {
-                        Some(current) => Ok((current, false)),
-                        None => Err(Error::internal("a payment is neither there nor can be made")),
-                    }
+                    Ok((payment, made))
                 })
             })
             .await?;

@@ -6,6 +6,7 @@ use homestay_proto::payment::payment_server::Payment as Server;
 use homestay_rpc::actor;
 use tonic::{Request, Response, Status};
 
+use crate::keys::Key;
 use crate::sandbox::Charge;
 use crate::service::PaymentService;
 use crate::store::{Payment, Refund};
@@ -61,8 +62,11 @@ impl Server for PaymentService {
         let pb::CreateRequest {
             order_sn,
             service_type,
+            idempotency_key,
+            route,
         } = request.into_inner();
-        let payment = PaymentService::create(self, &actor, &order_sn, &service_type).await;
+        let key = Key::new(route, idempotency_key);
+        let payment = PaymentService::create(self, &actor, &order_sn, &service_type, key).await;
         Ok(Response::new(payment_view(payment.map_err(Status::from)?)))
     }
 

@@ -9,6 +9,7 @@ mod close;
 mod config;
 mod create;
 mod grpc;
+mod keys;
 mod provider;
 mod read;
 mod refund;
@@ -37,6 +38,7 @@ pub const MIGRATIONS: homestay_db::Migrations = &[
     (1, "outbox", homestay_outbox::SCHEMA),
     (2, "payment", include_str!("../migrations/2_payment.sql")),
     (3, "sandbox", include_str!("../migrations/3_sandbox.sql")),
+    (4, "payment_key", include_str!("../migrations/4_payment_key.sql")),
 ];
 
 /// Who may call what.

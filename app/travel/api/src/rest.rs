@@ -1,4 +1,5 @@
 use axum::extract::State;
+use homestay_error::Error;
 use homestay_http::{ApiResult, Json, Path, Problem, Query, limit, rfc3339};
 use homestay_proto::common;
 use homestay_proto::travel as pb;
@@ -34,10 +35,13 @@ struct SearchQuery {
     #[param(format = Date)]
     check_out: Option<String>,
     /// Only homestays that take this many.
+    #[param(minimum = 1)]
     guests: Option<i64>,
     /// Lowest usual price of a night.
+    #[param(minimum = 0)]
     min_price_cents: Option<i64>,
     /// Highest usual price of a night.
+    #[param(minimum = 1)]
     max_price_cents: Option<i64>,
     /// `nextCursor` of the page before.
     cursor: Option<String>,
@@ -281,6 +285,16 @@ async fn search(
     State(mut api): State<Api>,
     Query(query): Query<SearchQuery>,
 ) -> ApiResult<Json<HomestaysView>> {
+    // 0 means "any" from here on: whoever says it means something else.
+    for (field, value, least) in [
+        ("guests", query.guests, 1),
+        ("minPriceCents", query.min_price_cents, 0),
+        ("maxPriceCents", query.max_price_cents, 1),
+    ] {
+        if value.is_some_and(|value| value < least) {
+            return Err(Error::invalid(field, format!("must be at least {least}")).into());
+        }
+    }
     let request = pb::SearchHousesRequest {
         city: query.city.unwrap_or_default(),
         check_in: query.check_in.unwrap_or_default(),

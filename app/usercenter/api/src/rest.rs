@@ -107,7 +107,7 @@ impl From<Session> for SessionView {
 #[schema(as = User)]
 struct UserView {
     id: i64,
-    /// Absent for an account that came from WeChat without a phone number.
+    /// Null for an account that came from WeChat without a phone number.
     mobile: Option<String>,
     nickname: String,
     /// 0 male, 1 female.

@@ -11,6 +11,7 @@ fn request(order_sn: &str) -> pb::CreateRequest {
     pb::CreateRequest {
         order_sn: order_sn.to_owned(),
         service_type: "homestayOrder".to_owned(),
+        ..Default::default()
     }
 }
 
@@ -51,6 +52,77 @@ async fn paying_again_answers_with_the_same_payment_and_prepay() {
     let second = world.create(&order).await.unwrap();
     assert_eq!(second, first);
     assert_eq!(world.count("SELECT COUNT(*) FROM sandbox_charge").await, 1);
+}
+
+/// Pays with a key as the guest.
+async fn keyed(world: &World, order_sn: &str, key: &str) -> Result<pb::PaymentView, tonic::Status> {
+    let request = pb::CreateRequest {
+        idempotency_key: key.to_owned(),
+        route: "POST /v1/payments".to_owned(),
+        ..request(order_sn)
+    };
+    Ok(world.as_user(GUEST).create(request).await?.into_inner())
+}
+
+#[tokio::test]
+async fn a_key_stands_for_one_order_and_its_payment() {
+    let world = World::start().await;
+    let (order, other) = (world.order(25_600), world.order(100));
+    let first = keyed(&world, &order, "k").await.unwrap();
+    assert_eq!(keyed(&world, &order, "k").await.unwrap(), first);
+    let reused = keyed(&world, &other, "k").await.unwrap_err();
+    assert_eq!(code(reused), Code::IdempotencyKeyReused);
+    assert!(world.list(&other).await.is_empty());
+    // Another key of the same order finds the live payment; another route is another key.
+    assert_eq!(keyed(&world, &order, "l").await.unwrap(), first);
+    let elsewhere = pb::CreateRequest {
+        idempotency_key: "k".to_owned(),
+        route: "POST /v2/payments".to_owned(),
+        ..request(&other)
+    };
+    assert!(world.as_user(GUEST).create(elsewhere).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_key_answers_with_its_payment_after_the_payment_has_ended() {
+    let world = World::start().await;
+    let order = world.order(25_600);
+    let failed = keyed(&world, &order, "k").await.unwrap();
+    world.act(&failed, "fail").await.unwrap();
+    let again = keyed(&world, &order, "k").await.unwrap();
+    assert_eq!((&again.sn, again.state.as_str()), (&failed.sn, "failed"));
+    let second = keyed(&world, &order, "l").await.unwrap();
+    assert_ne!(second.sn, failed.sn);
+    world.set_order_state(&order, "cancelled");
+    assert_eq!(keyed(&world, &order, "l").await.unwrap().sn, second.sn);
+    assert_eq!(
+        code(keyed(&world, &order, "m").await.unwrap_err()),
+        Code::NotPayable
+    );
+}
+
+#[tokio::test]
+async fn a_key_whose_prepay_was_cut_off_goes_on_with_the_same_payment() {
+    let world = World::start().await;
+    let order = world.order(25_600);
+    world.fail("prepay", Fault::Down);
+    assert_eq!(
+        code(keyed(&world, &order, "k").await.unwrap_err()),
+        Code::Provider
+    );
+    world.heal();
+    let payment = keyed(&world, &order, "k").await.unwrap();
+    assert_eq!(payment.state, "pending");
+    assert_eq!(world.count("SELECT COUNT(*) FROM payment").await, 1);
+}
+
+#[tokio::test]
+async fn of_two_orders_at_once_under_one_key_one_is_paid() {
+    let world = World::start().await;
+    let (one, two) = (world.order(100), world.order(200));
+    let answers = join_all([keyed(&world, &one, "k"), keyed(&world, &two, "k")]).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    assert_eq!(world.count("SELECT COUNT(*) FROM payment").await, 1);
 }
 
 #[tokio::test]

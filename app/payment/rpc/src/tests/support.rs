@@ -201,6 +201,7 @@ impl World {
         let request = pb::CreateRequest {
             order_sn: order_sn.to_owned(),
             service_type: "homestayOrder".to_owned(),
+            ..Default::default()
         };
         Ok(self.as_user(GUEST).create(request).await?.into_inner())
     }

@@ -45,6 +45,10 @@ async fn bad_parameters_are_answered_with_their_name() {
     let cases = [
         ("/v1/homestays?limit=-1", "limit"),
         ("/v1/homestays?guests=-1", "guests"),
+        ("/v1/homestays?guests=0", "guests"),
+        ("/v1/homestays?minPriceCents=-1", "minPriceCents"),
+        ("/v1/homestays?maxPriceCents=0", "maxPriceCents"),
+        ("/v1/homestays?maxPriceCents=-5", "maxPriceCents"),
         ("/v1/homestays?guests=two", "guests"),
         ("/v1/homestays?colour=red", "colour"),
         ("/v1/homestays/seven", "id"),
