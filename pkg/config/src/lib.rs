@@ -27,6 +27,17 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
     })
 }
 
+/// The address of a server that tests may use, such as `HOMESTAY_TEST_POSTGRES_URL` (`deploy/infra/infra` prints them); none
+/// if the variable is unset or empty.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the environment is read"
+)]
+pub fn test_server(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|address| !address.is_empty())
+}
+
 /// The settings as YAML, for a person to read: whatever is a [`Secret`] is hidden.
 ///
 /// # Panics

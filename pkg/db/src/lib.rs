@@ -24,7 +24,7 @@ use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions};
 use tokio::sync::{mpsc, watch};
 
 pub use builder::{QueryBuilder, Separated};
-pub use migrate::Migrations;
+pub use migrate::{Migrations, migrate_postgres};
 
 /// Which database answers. Only statements that exist in two forms ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,11 +161,12 @@ impl Db {
         })
     }
 
-    /// Connects to a Postgres database whose `search_path` is the domain's schema, and brings the schema up to date.
+    /// Connects to a Postgres database whose `search_path` is the domain's schema. It changes nothing: [`migrate_postgres`]
+    /// does, and [`Db::pending`] tells whether it has to.
     ///
     /// # Errors
-    /// [`Code::Database`] or [`Code::Unavailable`] if the server cannot be reached or the schema not migrated.
-    pub async fn open_postgres(url: &str, migrations: Migrations, tasks: Tasks) -> Result<Self> {
+    /// [`Code::Database`] or [`Code::Unavailable`] if the server cannot be reached.
+    pub async fn open_postgres(url: &str, tasks: Tasks) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
         let reader = AnyPoolOptions::new()
@@ -175,7 +176,6 @@ impl Db {
             .max_lifetime(Duration::from_secs(30 * 60))
             .connect_with(options)
             .await?;
-        migrate::run(&reader, migrations).await?;
         Ok(Self {
             dialect: Dialect::Postgres,
             reader,

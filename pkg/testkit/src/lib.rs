@@ -1,9 +1,10 @@
 //! What tests of more than one crate need: a database each, a fixed clock, servers and fakes in the same process.
 
+mod database;
+
 use std::convert::Infallible;
 
 use homestay_clock::{Clock, Ids};
-use homestay_db::{Db, Migrations};
 use homestay_rpc::{Actor, Channel, Guard, Identity, LocalSlot, Methods};
 use homestay_service::Tasks;
 use http::{Request, Response};
@@ -11,31 +12,13 @@ use tonic::body::Body;
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 
+pub use database::{TestDb, database, on_both, postgres, sqlite};
+
 /// 2026-11-21T00:00:00Z in unix milliseconds: where test clocks start.
 pub const NOW_MS: i64 = 1_795_219_200_000;
 
 /// The internal credential of servers made by [`serve`].
 const CREDENTIAL: &str = "test-credential";
-
-/// A database of one test, gone with it.
-#[derive(Debug)]
-pub struct TestDb {
-    /// The database, migrated.
-    pub db: Db,
-    _dir: tempfile::TempDir,
-}
-
-/// A fresh SQLite database with the schema of a domain.
-///
-/// # Panics
-/// If it cannot be made.
-pub async fn sqlite(migrations: Migrations) -> TestDb {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let db = Db::open_sqlite(&dir.path().join("test.db"), migrations, Tasks::new())
-        .await
-        .expect("a database");
-    TestDb { db, _dir: dir }
-}
 
 /// A clock that stands at [`NOW_MS`], and ids from it.
 #[must_use]

@@ -342,7 +342,7 @@ async fn a_restart_keeps_jobs_leases_and_keys() {
         .await;
     let before = broker.claim("w", 1).await;
 
-    let slot = open(broker.dir.path(), clock.clone(), config()).await;
+    let slot = open(broker.test_db.reopen().await, clock.clone(), config());
     let after = Broker {
         client: MqueueClient::new(channel_as(&slot, &service())),
         slot,

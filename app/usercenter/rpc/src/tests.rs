@@ -51,7 +51,7 @@ impl TestUsers {
     async fn start_with(config: Config, wechat: Arc<dyn WechatProvider>) -> Self {
         let (clock, ids) = homestay_testkit::clock();
         let keys = Keys::new(vec![("k1".into(), "secret".into())], clock.clone());
-        let db = homestay_testkit::sqlite(MIGRATIONS).await;
+        let db = homestay_testkit::database(MIGRATIONS).await;
         let service = UserService::new(
             db.db.clone(),
             ids.clone(),

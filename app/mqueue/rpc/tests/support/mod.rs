@@ -1,7 +1,6 @@
 //! A broker of one test, and short ways to talk to it.
 #![allow(dead_code, clippy::allow_attributes, reason = "each test file uses its part")]
 
-use std::path::Path;
 use std::time::Duration;
 
 use homestay_clock::{Clock, Ids};
@@ -12,15 +11,14 @@ use homestay_proto::mqueue::mqueue_client::MqueueClient;
 use homestay_proto::mqueue::mqueue_server::MqueueServer;
 use homestay_proto::mqueue::result::Outcome;
 use homestay_rpc::{Actor, Channel, LocalSlot};
-use homestay_service::Tasks;
-use homestay_testkit::{channel_as, serve};
+use homestay_testkit::{TestDb, channel_as, serve};
 use mqueue_rpc::{Config, METHODS, MIGRATIONS, MqueueService};
 
 pub struct Broker {
     pub clock: Clock,
     pub client: MqueueClient<Channel>,
     pub slot: LocalSlot,
-    pub dir: tempfile::TempDir,
+    pub test_db: TestDb,
 }
 
 pub fn config() -> Config {
@@ -37,22 +35,19 @@ pub fn service() -> Actor {
 
 /// A broker on a fresh database.
 pub async fn broker(clock: Clock, config: Config) -> Broker {
-    let dir = tempfile::tempdir().unwrap();
-    let slot = open(dir.path(), clock.clone(), config).await;
+    let test_db = homestay_testkit::database(MIGRATIONS).await;
+    let slot = open(test_db.db.clone(), clock.clone(), config);
     let client = MqueueClient::new(channel_as(&slot, &service()));
     Broker {
         clock,
         client,
         slot,
-        dir,
+        test_db,
     }
 }
 
-/// A broker on the database in a folder.
-pub async fn open(dir: &Path, clock: Clock, config: Config) -> LocalSlot {
-    let db = Db::open_sqlite(&dir.join("mqueue.db"), MIGRATIONS, Tasks::new())
-        .await
-        .unwrap();
+/// A broker on a database that there is.
+pub fn open(db: Db, clock: Clock, config: Config) -> LocalSlot {
     let ids = Ids::new(clock.clone(), 0);
     serve(
         MqueueServer::new(MqueueService::new(db, ids, clock, config)),

@@ -47,7 +47,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new() -> Self {
         let (clock, ids): (Clock, Ids) = homestay_testkit::clock();
-        let db = homestay_testkit::sqlite(MIGRATIONS).await;
+        let db = homestay_testkit::database(MIGRATIONS).await;
         let faults = Faults::default();
         let travel = FakeTravel::new(faults.clone());
         let payment = FakePayment::new(faults.clone());

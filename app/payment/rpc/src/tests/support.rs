@@ -91,7 +91,7 @@ pub struct World {
 
 impl World {
     pub async fn start() -> Self {
-        let db = homestay_testkit::sqlite(MIGRATIONS).await;
+        let db = homestay_testkit::database(MIGRATIONS).await;
         let (clock, ids) = homestay_testkit::clock();
         let orders = FakeOrders::default();
         let order_slot = serve(OrderServer::new(orders.clone()), ORDER_METHODS);

@@ -12,7 +12,7 @@ use homestay_proto::travel as pb;
 use homestay_proto::travel::travel_client::TravelClient;
 use homestay_proto::travel::travel_server::TravelServer;
 use homestay_rpc::{Actor, Channel};
-use homestay_testkit::{TestDb, channel_as, clock, fake, serve, sqlite};
+use homestay_testkit::{TestDb, channel_as, clock, database, fake, serve};
 use homestay_types::{date_of_number, day_number};
 use tonic::{Request, Response, Status};
 
@@ -41,7 +41,7 @@ pub(super) struct World {
 impl World {
     pub(super) async fn new() -> Self {
         let (clock, _) = clock();
-        let test_db = sqlite(MIGRATIONS).await;
+        let test_db = database(MIGRATIONS).await;
         let orders = FakeOrders::default();
         let service = TravelService::new(
             test_db.db.clone(),
