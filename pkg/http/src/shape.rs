@@ -10,6 +10,9 @@ use crate::error::{Problem, Shapeless};
 /// Prefixes of the looklook face (contract.md §1.3).
 const LOOKLOOK: [&str; 4] = ["/usercenter/v1/", "/travel/v1/", "/order/v1/", "/payment/v1/"];
 
+/// Answers `SUCCESS` or `FAIL` without an envelope.
+const CALLBACK: &str = "/payment/v1/thirdPayment/thirdPaymentWxPayCallback";
+
 /// What the reference answers with HTTP 200 where a detail route knows nothing under the number asked for: path, code and
 /// data, which is the zero value of the route's answer (contract.md §1.2). Nothing else that is not found is a success.
 fn nothing_there(path: &str, code: Code) -> Option<Value> {
@@ -54,6 +57,10 @@ pub fn face(path: &str) -> Face {
 /// nothing, 401 without a body for a bad token; an unknown path and a wrong verb stay 404 and 405.
 pub(crate) fn shape(mut response: Response, path: &str, compat: bool, request_id: &str) -> Response {
     let Some(Shapeless(error)) = response.extensions_mut().remove::<Shapeless>() else {
+        let failed = response.status().is_client_error() || response.status().is_server_error();
+        if compat && failed && path == CALLBACK {
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+        }
         return response;
     };
     if error.code().is_ours() {
@@ -186,6 +193,25 @@ mod tests {
                 assert_eq!((status, body["code"].clone()), want, "{path} {code:?}");
                 assert!(body.get("data").is_none(), "{path} {code:?}: {body}");
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn with_the_old_statuses_a_callback_fails_with_400_only() {
+        for (status, path, compat, want) in [
+            (413, CALLBACK, true, 400),
+            (503, CALLBACK, true, 400),
+            (200, CALLBACK, true, 200),
+            (413, CALLBACK, false, 413),
+            (413, "/payment/v1/thirdPayment/sandboxCallback", true, 413),
+        ] {
+            let response = (StatusCode::from_u16(status).unwrap(), "FAIL").into_response();
+            let response = shape(response, path, compat, "r1");
+            assert_eq!(response.status(), want, "{status} {path} {compat}");
+            let body = axum::body::to_bytes(response.into_body(), usize::MAX)
+                .await
+                .unwrap();
+            assert_eq!(&body[..], b"FAIL");
         }
     }
 

@@ -21,6 +21,10 @@ use crate::{Api, looklook, rest};
 use fakes::{FakeTravel, FakeUsers};
 
 fn app(users: FakeUsers) -> axum::Router {
+    app_with(users, false)
+}
+
+fn app_with(users: FakeUsers, compat_status: bool) -> axum::Router {
     let api = Api::new(
         fake(TravelServer::new(FakeTravel)),
         fake(UserCenterServer::new(users)),
@@ -29,7 +33,7 @@ fn app(users: FakeUsers) -> axum::Router {
     let edge = Edge {
         keys: Keys::new(vec![("1".to_owned(), "secret".to_owned())], Clock::manual(NOW_MS)),
         deadline: Duration::from_secs(3),
-        compat_status: false,
+        compat_status,
         trust_forwarded: false,
         cors_origins: Vec::new(),
     };

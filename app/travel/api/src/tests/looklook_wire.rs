@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::fakes::FakeUsers;
-use super::{app, call};
+use super::{app, app_with, call};
 
 async fn post(path: &str, body: &str) -> (u16, Value) {
     call(
@@ -92,6 +92,28 @@ async fn a_homestay_is_shown_and_an_unknown_one_is_not_found() {
         answer,
         (404, json!({ "code": 102_001, "msg": "homestay no exists" }))
     );
+}
+
+#[tokio::test]
+async fn with_the_old_statuses_an_unknown_one_has_the_same_fields_all_zero() {
+    for (path, field) in [
+        ("/travel/v1/homestay/homestayDetail", "homestay"),
+        ("/travel/v1/homestayBussiness/homestayBussinessDetail", "boss"),
+    ] {
+        let ask = async |body: &str| call(app_with(FakeUsers { up: true }, true), path, Some(body)).await;
+        let (found, nothing) = (ask(r#"{"id":7}"#).await, ask(r#"{"id":404}"#).await);
+        assert_eq!((found.0, nothing.0), (200, 200), "{path}");
+        let fields = |body: &Value| {
+            body["data"][field]
+                .as_object()
+                .unwrap()
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(fields(&nothing.1), fields(&found.1), "{path}");
+        assert_eq!(nothing.1["data"][field]["id"], 0, "{path}");
+    }
 }
 
 #[tokio::test]
