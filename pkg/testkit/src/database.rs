@@ -117,7 +117,7 @@ impl Schema {
             .await
             .expect("a schema");
         let sign = if admin_url.contains('?') { '&' } else { '?' };
-        let url = format!("{admin_url}{sign}options[search_path]={name}");
+        let url = format!("{admin_url}{sign}application_name={name}&options[search_path]={name}");
         Self { name, admin_url, url }
     }
 }
@@ -129,7 +129,11 @@ impl Drop for Schema {
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             if let Ok(runtime) = runtime {
-                let sql = format!("SET lock_timeout = '1s'; DROP SCHEMA {name} CASCADE");
+                // What the test left in the middle of a transaction would be in the way.
+                let sql = format!(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'; \
+                     SET lock_timeout = '1s'; DROP SCHEMA {name} CASCADE"
+                );
                 runtime.block_on(run(&url, sql)).ok();
             }
         });
