@@ -51,7 +51,7 @@ struct MqTarget {
     table: Vec<Binding>,
 }
 
-/// All domains, open and bound to each other. Calls work; events, jobs and HTTP wait for [`run`].
+/// All domains, open and bound to each other. Calls work; events, jobs and HTTP wait for [`System::services`].
 pub struct System {
     slots: Slots,
     credential: String,

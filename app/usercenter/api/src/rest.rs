@@ -309,7 +309,7 @@ async fn sign_in(
 #[utoipa::path(
     delete, path = "/v1/sessions", tag = "users", request_body = EndSessionBody, security((), ("bearer" = [])),
     responses(
-        (status = 204, description = "Ended; access tokens live out their minutes"),
+        (status = 204, description = "Ended: no refresh token of it works any more; access tokens stay good until they expire (settings auth.access_ttl, auth.looklook_ttl)"),
         (status = 401, description = "Neither token", body = Problem, content_type = "application/problem+json"),
     )
 )]
