@@ -37,9 +37,7 @@ impl PaymentService {
                 // Paid between the two calls.
                 CloseOutcome::AlreadyCaptured => provider.query(&payment.sn).await?,
             },
-            // A prepay that never arrived, or is on its way: then whoever sent it finds the payment closed and closes it
-            // there.
-            ProviderState::Unknown => ProviderState::Closed,
+            ProviderState::Unknown => return self.end_unheard(payment).await,
             answer => answer,
         };
         if answer == ProviderState::Open {
@@ -47,5 +45,19 @@ impl PaymentService {
                 .source("the provider neither closes the payment nor has the money"));
         }
         self.record_answer(payment, answer).await
+    }
+
+    /// Ends a payment of which the provider has not heard: its prepay never arrived, or is on its way. Whoever sent it and
+    /// finds the payment closed closes it there; one that arrived before our closing was written is closed here.
+    async fn end_unheard(&self, payment: &Payment) -> Result<()> {
+        let provider = self.provider_named(&payment.provider)?;
+        self.record_answer(payment, ProviderState::Closed).await?;
+        match provider.close(&payment.sn).await? {
+            CloseOutcome::Closed => Ok(()),
+            CloseOutcome::AlreadyCaptured => {
+                let answer = provider.query(&payment.sn).await?;
+                self.record_answer(payment, answer).await
+            }
+        }
     }
 }
