@@ -5,6 +5,7 @@
 
 pub mod auth;
 mod client;
+mod cursor;
 mod edge;
 mod error;
 mod extract;
@@ -14,6 +15,7 @@ pub mod shape;
 
 pub use auth::{AuthUser, Keys, MaybeUser};
 pub use client::{client, install_tls};
+pub use cursor::{cursor, last_id};
 pub use edge::Edge;
 pub use error::{ApiError, ApiResult, Problem};
 pub use extract::{ClientAddress, IdempotencyKey, Path, Query, limit, page_size};

@@ -1,6 +1,5 @@
 use axum::extract::State;
-use homestay_error::Error;
-use homestay_http::{ApiResult, AuthUser, Json, Problem, Query, limit, rfc3339};
+use homestay_http::{ApiResult, AuthUser, Json, Problem, Query, cursor, last_id, limit, rfc3339};
 use homestay_proto::common::Empty;
 use homestay_proto::mqueue as pb;
 use homestay_rpc::request_for;
@@ -184,25 +183,21 @@ async fn jobs(
     let request = pb::ListJobsRequest {
         queue: query.queue,
         state: query.state,
-        last_id: last_id(&query.cursor)?,
-        limit,
+        last_id: if query.cursor.is_empty() {
+            0
+        } else {
+            last_id(&query.cursor)?
+        },
+        // One more tells whether there is a next page.
+        limit: limit + 1,
     };
     let reply = api.mqueue.list_jobs(request_for(&user.actor(), request)).await?;
-    let jobs: Vec<JobJson> = reply.into_inner().jobs.into_iter().map(Into::into).collect();
-    let full = i64::try_from(jobs.len()).is_ok_and(|count| count == limit);
-    let next_cursor = jobs.last().filter(|_| full).map(|job| job.id.to_string());
+    let mut jobs: Vec<JobJson> = reply.into_inner().jobs.into_iter().map(Into::into).collect();
+    let page = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = jobs.len() > page;
+    jobs.truncate(page);
+    let next_cursor = jobs.last().filter(|_| more).map(|job| cursor(job.id));
     Ok(Json(JobPageJson { jobs, next_cursor }))
-}
-
-fn last_id(cursor: &str) -> Result<i64, Error> {
-    if cursor.is_empty() {
-        return Ok(0);
-    }
-    cursor
-        .parse()
-        .ok()
-        .filter(|id| *id > 0)
-        .ok_or_else(|| Error::invalid("cursor", "is not one of ours"))
 }
 
 /// Lists the queues that have open or dead jobs. For operators and admins.

@@ -10,8 +10,8 @@ use crate::{MqueueService, claim, enqueue, finish, sweep, views};
 
 type Reply<T> = Result<Response<T>, Status>;
 
-/// Longest list.
-const LIMIT: i64 = 100;
+/// Longest list: a page of 100, and one more that tells whether there is a next.
+const LIMIT: i64 = 101;
 
 #[tonic::async_trait]
 impl Mqueue for MqueueService {

@@ -477,7 +477,7 @@ async fn bad_requests_are_refused_by_field() {
         (list("asleep", 0, 1), "state"),
         (list("", -1, 1), "cursor"),
         (list("", 0, 0), "limit"),
-        (list("", 0, 101), "limit"),
+        (list("", 0, 102), "limit"),
     ] {
         let refused = broker.client.clone().list_jobs(request).await.unwrap_err();
         assert_eq!(Error::from(refused).field_name(), Some(field));

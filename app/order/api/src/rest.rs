@@ -1,9 +1,9 @@
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use homestay_error::{Error, Result};
-use homestay_http::{ApiResult, AuthUser, IdempotencyKey, Json, Path, Problem, Query, limit};
+use homestay_http::{
+    ApiResult, AuthUser, IdempotencyKey, Json, Path, Problem, Query, cursor, last_id, limit,
+};
 use homestay_proto::order as pb;
 use homestay_proto::payment::ListForOrderRequest;
 use homestay_rpc::{Actor, request_for};
@@ -239,17 +239,4 @@ fn trade_state(name: &str) -> Result<i64> {
             "must be cancelled, awaiting_payment, confirmed, used, refunded or expired",
         )),
     }
-}
-
-fn cursor(last_id: i64) -> String {
-    URL_SAFE_NO_PAD.encode(last_id.to_string())
-}
-
-fn last_id(cursor: &str) -> Result<i64> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).unwrap_or_default();
-    std::str::from_utf8(&bytes)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .filter(|id| *id > 0)
-        .ok_or_else(|| Error::invalid("cursor", "is not one that was given out"))
 }
