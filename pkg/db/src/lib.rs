@@ -7,6 +7,9 @@
 
 mod builder;
 mod migrate;
+mod postgres;
+mod provision;
+mod seat;
 mod writer;
 
 use std::ops::{Deref, DerefMut};
@@ -16,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use homestay_clock::{Clock, Ids};
 use homestay_error::{Code, Error, Result};
 use homestay_service::Tasks;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
@@ -23,8 +27,12 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions};
 use tokio::sync::{mpsc, watch};
 
+use seat::Seat;
+
 pub use builder::{QueryBuilder, Separated};
 pub use migrate::{Migrations, migrate_postgres};
+pub use provision::provision;
+pub use seat::Share;
 
 /// Which database answers. Only statements that exist in two forms ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +51,9 @@ pub struct Db {
     writer: Writer,
     bell: Arc<watch::Sender<u64>>,
     tasks: Tasks,
+    seat: Arc<Seat>,
+    /// How the seat's session is connected.
+    session: Option<AnyConnectOptions>,
 }
 
 #[derive(Debug, Clone)]
@@ -105,7 +116,6 @@ impl DerefMut for Tx {
 const QUEUE: usize = 4096;
 /// Connections that read a SQLite file at the same time; each costs a thread and its cache.
 const SQLITE_READERS: u32 = 4;
-const POSTGRES_POOL: u32 = 8;
 
 impl Db {
     /// Opens (and makes, if missing) the SQLite file `path`, and brings its schema up to date.
@@ -158,31 +168,56 @@ impl Db {
             writer: Writer::Queue(queue),
             bell,
             tasks,
+            seat: Arc::default(),
+            session: None,
         })
     }
 
-    /// Connects to a Postgres database whose `search_path` is the domain's schema. It changes nothing: [`migrate_postgres`]
-    /// does, and [`Db::pending`] tells whether it has to.
+    /// A Postgres database whose `search_path` is the domain's schema, with at most `pool` connections in all (one of them
+    /// for [`Db::ids`]). Nothing is connected yet and nothing is changed: [`migrate_postgres`] does, and [`Db::pending`] tells
+    /// whether it has to.
     ///
     /// # Errors
-    /// [`Code::Database`] or [`Code::Unavailable`] if the server cannot be reached.
-    pub async fn open_postgres(url: &str, tasks: Tasks) -> Result<Self> {
+    /// [`Code::Database`] if the URL cannot be read.
+    #[expect(clippy::unused_async, reason = "as Db::open_sqlite")]
+    pub async fn open_postgres(url: &str, pool: u32, tasks: Tasks) -> Result<Self> {
         sqlx::any::install_default_drivers();
-        let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
-        let reader = AnyPoolOptions::new()
-            .max_connections(POSTGRES_POOL)
-            .test_before_acquire(false)
-            .acquire_timeout(Duration::from_secs(1))
-            .max_lifetime(Duration::from_secs(30 * 60))
-            .connect_with(options)
-            .await?;
+        let options = postgres::options(url)?;
         Ok(Self {
             dialect: Dialect::Postgres,
-            reader,
+            reader: postgres::pool(options.clone(), pool.saturating_sub(1).max(1)),
             writer: Writer::Pool,
             bell: Arc::new(watch::Sender::new(0)),
             tasks,
+            seat: Arc::default(),
+            session: Some(options),
         })
+    }
+
+    /// Ids for rows of this database, of a node number that no other process of it has.
+    ///
+    /// On Postgres a session of its own claims the number, now and whenever it was lost ([`Db::seated`] waits for it), and
+    /// until then [`Db::write`] refuses. A SQLite file is one process's: number 0.
+    #[must_use]
+    pub fn ids(&self, clock: Clock) -> Ids {
+        match &self.session {
+            None => Ids::new(clock, 0),
+            Some(options) => self
+                .seat
+                .take(clock, options.clone(), |keeper| self.tasks.detach(keeper)),
+        }
+    }
+
+    /// Waits until this process has its node number, where [`Db::ids`] has asked for one.
+    pub async fn seated(&self) {
+        // The sender lives in `self`.
+        let _ = self.seat.share().wait_for(Option::is_some).await;
+    }
+
+    /// The nodes whose outbox rows this process delivers: its own, and if it leads those of nobody.
+    #[must_use]
+    pub fn share(&self) -> watch::Receiver<Share> {
+        self.seat.share()
     }
 
     /// Which database this is.
@@ -215,6 +250,9 @@ impl Db {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
+        if !self.seat.may_write() {
+            return Err(Error::unavailable("this process has no node number"));
+        }
         let (member, answer) = writer::member(work);
         match &self.writer {
             Writer::Queue(queue) => {
