@@ -74,6 +74,9 @@ impl Source {
             return Err(bad());
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        if host.is_empty() {
+            return Err(bad());
+        }
         let ip: Option<IpAddr> = host.parse().ok();
         Ok(Self {
             fixed: ip.is_some(),
