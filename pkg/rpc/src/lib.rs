@@ -9,11 +9,15 @@ mod channel;
 pub mod deadline;
 mod guard;
 mod health;
+mod peers;
+mod remote;
+mod resolve;
 mod serve;
 
 pub use actor::{Actor, Allow, Identity};
 pub use channel::{Channel, LocalSlot};
 pub use guard::{Guard, LocalService, Methods, actor};
+pub use resolve::Resolver;
 pub use serve::{Serving, serve};
 
 /// Metadata that proves a call comes from inside.
