@@ -1,8 +1,8 @@
-use homestay_db::{Dialect, Tx};
+use homestay_db::{Dialect, Reader, Tx};
 use homestay_error::{Error, Result};
 use homestay_types::OrderSn;
+use sqlx::Row;
 use sqlx::any::AnyRow;
-use sqlx::{AnyPool, Row};
 
 /// A hold to be written.
 #[derive(Debug, Clone)]
@@ -79,7 +79,7 @@ fn read(row: &AnyRow) -> Result<StoredHold> {
 }
 
 /// The hold of a key.
-pub(crate) async fn find(pool: &AnyPool, hold_key: &str) -> Result<Option<StoredHold>> {
+pub(crate) async fn find(pool: Reader<'_>, hold_key: &str) -> Result<Option<StoredHold>> {
     let row = sqlx::query(stored!("hold_key = $1"))
         .bind(hold_key.to_owned())
         .fetch_optional(pool)
@@ -98,7 +98,7 @@ pub(crate) async fn find_in(tx: &mut Tx, hold_key: &str) -> Result<Option<Stored
 
 /// The latest hold of an order before `attempt`.
 pub(crate) async fn find_earlier(
-    pool: &AnyPool,
+    pool: Reader<'_>,
     order_sn: &OrderSn,
     attempt: i64,
 ) -> Result<Option<StoredHold>> {
@@ -274,7 +274,7 @@ async fn give_back(tx: &mut Tx, released: &[AnyRow]) -> Result<i64> {
 /// Holds without an order that were made at `until_ms` or before, oldest first, after the place where the last page ended.
 /// At most a hundred.
 pub(crate) async fn open(
-    pool: &AnyPool,
+    pool: Reader<'_>,
     until_ms: i64,
     (after_ms, after_key): &(i64, String),
 ) -> Result<Vec<OpenHold>> {
