@@ -18,6 +18,7 @@ const REACH_MS: i64 = 3_000;
 /// Makes ids and serial numbers that never repeat: milliseconds, then the node, then a count within the millisecond.
 ///
 /// Ids grow with time, are positive and below 2^53, so that JSON readers keep them (RFC 8259 §6). They are no secrets.
+/// An id's node is `id / 128 % 64`, in SQL too: that is how the outbox knows who wrote a row.
 ///
 /// # A number that is claimed
 /// Two processes that write the same tables need different node numbers. Where these are claimed (a lock that a session of
@@ -125,9 +126,6 @@ impl Ids {
         let (ms, node, count) = self.tick();
         (ms * NODES + node) * PER_MS + count
     }
-
-    /// The node whose id this is, as a term of SQL over the column `id`.
-    pub const NODE_OF_ID: &'static str = "((id / 128) % 64)";
 
     fn sn(&self, prefix: &str) -> String {
         let (ms, node, count) = self.tick();

@@ -1,10 +1,9 @@
 use std::fmt::Write;
 use std::str::FromStr;
-use std::time::Duration;
 
 use homestay_error::Result;
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyPool, ConnectOptions};
+use sqlx::ConnectOptions;
+use sqlx::any::AnyConnectOptions;
 
 /// What a session is set to, unless the URL says otherwise.
 ///
@@ -22,11 +21,8 @@ const SETTINGS: [(&str, &str); 8] = [
     ("tcp_keepalives_count", "3"),
 ];
 
-/// How long a connection is used at most.
-const LIFETIME: Duration = Duration::from_secs(30 * 60);
-
 /// The domain of a URL by its role `homestay_<domain>`; else `other`.
-fn domain(url: &str) -> &str {
+pub(crate) fn domain(url: &str) -> &str {
     let authority = url.split_once("://").map_or("", |(_, rest)| rest);
     let user = authority.split(['@', ':', '/']).next().unwrap_or_default();
     user.strip_prefix("homestay_")
@@ -57,11 +53,30 @@ pub(crate) fn options(url: &str) -> Result<AnyConnectOptions> {
     Ok(AnyConnectOptions::from_str(&with_settings(url))?.disable_statement_logging())
 }
 
-pub(crate) fn pool(options: AnyConnectOptions, most: u32) -> AnyPool {
-    AnyPoolOptions::new()
-        .max_connections(most)
-        .test_before_acquire(false)
-        .acquire_timeout(Duration::from_secs(1))
-        .max_lifetime(LIFETIME)
-        .connect_lazy_with(options)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_given_what_it_does_not_say_itself() {
+        let plain = with_settings("postgres://homestay_order:secret@db:5432/homestay");
+        assert!(plain.starts_with(
+            "postgres://homestay_order:secret@db:5432/homestay?options[statement_timeout]=5000&"
+        ));
+        assert!(plain.ends_with("&application_name=homestay-order"));
+
+        let own = with_settings(
+            "postgres://u@db/x?sslmode=require&options[statement_timeout]=9&application_name=mine",
+        );
+        assert_eq!(own.matches("statement_timeout").count(), 1);
+        assert_eq!(own.matches("application_name").count(), 1);
+        assert!(own.contains("=mine&options[lock_timeout]=2000&"));
+    }
+
+    #[test]
+    fn the_domain_is_told_by_the_role() {
+        assert_eq!(domain("postgres://homestay_payment:p%40@h/d"), "payment");
+        assert_eq!(domain("postgres://postgres:homestay_x@h/d"), "other");
+        assert_eq!(domain("postgres://homestay_a-b@h/d"), "other");
+    }
 }
