@@ -12,6 +12,11 @@ mod publish;
 mod received;
 mod topics;
 
+#[cfg(test)]
+mod mock;
+#[cfg(test)]
+mod tests;
+
 pub use consume::consume;
 pub use publish::KafkaBus;
 pub use topics::create_topics;

@@ -11,15 +11,17 @@ use crate::consumer::{CONCURRENCY, Consumer, consumers};
 
 /// Consumers in the same process.
 #[derive(Clone)]
-pub struct LocalBus {
-    consumers: Arc<HashMap<&'static str, Vec<Arc<Consumer>>>>,
+pub struct LocalBus(Arc<Inner>);
+
+struct Inner {
+    consumers: HashMap<&'static str, Vec<Arc<Consumer>>>,
     jobs: Enqueuer,
 }
 
 impl std::fmt::Debug for LocalBus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LocalBus")
-            .field("topics", &self.consumers.keys())
+            .field("topics", &self.0.consumers.keys())
             .finish_non_exhaustive()
     }
 }
@@ -28,17 +30,17 @@ impl LocalBus {
     /// A bus to the topic rows of `table`; `jobs` takes what a handler could not do.
     #[must_use]
     pub fn new(table: &[Binding], jobs: Enqueuer) -> Self {
-        Self {
-            consumers: Arc::new(consumers(table)),
+        Self(Arc::new(Inner {
+            consumers: consumers(table),
             jobs,
-        }
+        }))
     }
 
     pub(crate) async fn publish(&self, messages: Vec<Message>) -> Result<()> {
         let mut deliveries = Vec::with_capacity(messages.len());
         for message in messages {
             let message = Arc::new(message);
-            for consumer in self.consumers.get(message.topic.as_str()).into_iter().flatten() {
+            for consumer in self.0.consumers.get(message.topic.as_str()).into_iter().flatten() {
                 let (consumer, message) = (consumer.clone(), message.clone());
                 deliveries.push(async move { consumer.consume(&message).await });
             }
@@ -49,7 +51,7 @@ impl LocalBus {
             .collect()
             .await;
         if !failed.is_empty() {
-            self.jobs.enqueue(failed).await?;
+            self.0.jobs.enqueue(failed).await?;
         }
         Ok(())
     }

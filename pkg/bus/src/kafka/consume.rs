@@ -20,6 +20,8 @@ use crate::kafka::received::{Received, shown};
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 type Client = StreamConsumer<Group>;
+/// The rows of a group by the topic's name at the broker, each with its name without a prefix.
+type Rows = HashMap<String, (&'static str, Arc<[Arc<Consumer>]>)>;
 
 /// Most messages begun and not stored, for one that is not done holds back those behind it.
 const WINDOW: usize = 1_000;
@@ -60,12 +62,7 @@ pub async fn consume(
     Ok(())
 }
 
-/// The rows of a group, by the topic's name at the broker.
-fn rows(
-    config: &KafkaConfig,
-    group: &str,
-    table: &[Binding],
-) -> HashMap<String, (&'static str, Arc<[Arc<Consumer>]>)> {
+fn rows(config: &KafkaConfig, group: &str, table: &[Binding]) -> Rows {
     consumers(table)
         .into_iter()
         .filter_map(|(topic, all)| {
@@ -75,12 +72,7 @@ fn rows(
         .collect()
 }
 
-async fn run(
-    client: &Client,
-    rows: &HashMap<String, (&'static str, Arc<[Arc<Consumer>]>)>,
-    jobs: &Enqueuer,
-    stop: &Stop,
-) {
+async fn run(client: &Client, rows: &Rows, jobs: &Enqueuer, stop: &Stop) {
     let group = client.context().clone();
     let mut hands = FuturesUnordered::new();
     let (mut paused, mut full_since) = (false, None::<Instant>);

@@ -93,7 +93,7 @@ impl ConsumerContext for Group {
                 tracing::info!(group = self.name, partitions = %listed(partitions), "partitions are no longer ours");
             }
             Rebalance::Error(error) => {
-                tracing::warn!(group = self.name, %error, "the group could not be rebalanced")
+                tracing::warn!(group = self.name, %error, "the group could not be rebalanced");
             }
         }
     }

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use homestay_error::{Code, Error, Result};
@@ -22,12 +24,28 @@ pub async fn create_topics(config: &KafkaConfig, topics: &[&str]) -> Result<()> 
     let link = Link::new("admin", &config.brokers);
     let admin =
         AdminClient::from_config_and_context(&client::admin(config), link).map_err(client::refused)?;
+    let admin = Arc::new(admin);
+    let there = existing(&admin, config).await?;
     let names: Vec<String> = topics
         .iter()
         .map(|topic| format!("{}{topic}", config.topic_prefix))
         .collect();
+    for name in &names {
+        let Some(partitions) = there.get(name) else {
+            continue;
+        };
+        if i32::try_from(*partitions).is_ok_and(|there| there < config.partitions) {
+            tracing::warn!(
+                topic = name,
+                partitions,
+                configured = config.partitions,
+                "the topic has fewer partitions than configured; replicas of a consumer beyond them are idle"
+            );
+        }
+    }
     let new: Vec<NewTopic<'_>> = names
         .iter()
+        .filter(|name| !there.contains_key(*name))
         .map(|name| {
             NewTopic::new(
                 name,
@@ -36,16 +54,14 @@ pub async fn create_topics(config: &KafkaConfig, topics: &[&str]) -> Result<()> 
             )
         })
         .collect();
+    if new.is_empty() {
+        return Ok(());
+    }
     let options = AdminOptions::new()
         .request_timeout(Some(PATIENCE))
         .operation_timeout(Some(PATIENCE));
-    let outcomes = match admin.create_topics(&new, &options).await {
-        Ok(outcomes) => outcomes,
-        // librdkafka's stand-in, which makes topics as they are asked for.
-        Err(KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature)) => Vec::new(),
-        Err(cause) => return Err(away(config, cause)),
-    };
-    for outcome in outcomes {
+    let outcomes = admin.create_topics(&new, &options).await;
+    for outcome in outcomes.map_err(|cause| away(config, cause))? {
         match outcome {
             Ok(topic) => tracing::info!(
                 topic,
@@ -54,13 +70,6 @@ pub async fn create_topics(config: &KafkaConfig, topics: &[&str]) -> Result<()> 
                 "topic made"
             ),
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-            Err((topic, RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::RequestTimedOut)) => {
-                let what = format!(
-                    "Kafka at {} did not make the topic {topic} in time",
-                    config.brokers
-                );
-                return Err(Error::with(Code::Unavailable, what));
-            }
             Err((topic, code)) => {
                 let what = format!(
                     "Kafka at {} does not make the topic {topic}: {code}",
@@ -70,35 +79,21 @@ pub async fn create_topics(config: &KafkaConfig, topics: &[&str]) -> Result<()> 
             }
         }
     }
-    let (checked, config) = (names, config.clone());
-    tokio::task::spawn_blocking(move || check(&admin, &config, &checked))
-        .await
-        .map_err(Error::internal)?
+    Ok(())
 }
 
-/// Looks at what there is now. Blocks for an answer of Kafka.
-fn check(admin: &AdminClient<Link>, config: &KafkaConfig, names: &[String]) -> Result<()> {
-    for name in names {
-        let metadata = admin
-            .inner()
-            .fetch_metadata(Some(name), PATIENCE)
-            .map_err(|cause| away(config, cause))?;
-        let found = metadata.topics().iter().find(|topic| topic.name() == name);
-        let partitions = found.map_or(0, |topic| topic.partitions().len());
-        if partitions == 0 {
-            let what = format!("Kafka at {} has no topic {name}", config.brokers);
-            return Err(Error::with(Code::Unavailable, what));
-        }
-        if i32::try_from(partitions).is_ok_and(|there| there < config.partitions) {
-            tracing::warn!(
-                topic = name,
-                partitions,
-                configured = config.partitions,
-                "the topic has fewer partitions than configured; more replicas of a consumer than partitions are idle"
-            );
-        }
-    }
-    Ok(())
+/// All topics and their number of partitions. Not asked for by name: a broker may make a topic that is asked for.
+async fn existing(admin: &Arc<AdminClient<Link>>, config: &KafkaConfig) -> Result<HashMap<String, usize>> {
+    let admin = admin.clone();
+    let ask = move || admin.inner().fetch_metadata(None, PATIENCE);
+    let metadata = tokio::task::spawn_blocking(ask)
+        .await
+        .map_err(Error::internal)?
+        .map_err(|cause| away(config, cause))?;
+    let topics = metadata.topics().iter();
+    Ok(topics
+        .map(|topic| (topic.name().to_owned(), topic.partitions().len()))
+        .collect())
 }
 
 fn away(config: &KafkaConfig, cause: KafkaError) -> Error {
