@@ -1,6 +1,10 @@
 //! `cargo xtask`: the tasks of this repository. Standard library only, so that building it builds nothing else and changes no
 //! features of what it builds.
 
+mod counts;
+mod engines;
+#[cfg_attr(not(test), expect(dead_code, reason = "the fleet will fill it in"))]
+mod gateway;
 mod test;
 
 use std::path::Path;
@@ -18,7 +22,7 @@ struct Task {
 const TASKS: &[Task] = &[Task {
     name: "test",
     arguments: "[--embedded]",
-    help: "format, clippy and rustdoc checks, then all tests; ends with times and counts",
+    help: "format, clippy and rustdoc checks, all tests, then again on Postgres, Redis and Kafka; ends with times and counts",
     run: test::run,
 }];
 
@@ -48,6 +52,19 @@ fn list() -> String {
         text.push_str(&format!("  {call:<24}{}\n", task.help));
     }
     text
+}
+
+/// Whether what is missing is a failure, and the build is thrown away afterwards.
+fn ci() -> bool {
+    variable("CI").is_some_and(|value| value == "true" || value == "1")
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tasks are no part of the program, and have no settings"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// The folder of the workspace.
