@@ -3,7 +3,7 @@
 
 mod counts;
 mod engines;
-#[cfg_attr(not(test), expect(dead_code, reason = "the fleet will fill it in"))]
+mod fleet;
 mod gateway;
 mod test;
 
@@ -19,12 +19,21 @@ struct Task {
 }
 
 /// All tasks, in the order in which they are listed.
-const TASKS: &[Task] = &[Task {
-    name: "test",
-    arguments: "[--embedded]",
-    help: "format, clippy and rustdoc checks, all tests, then again on Postgres, Redis and Kafka; ends with times and counts",
-    run: test::run,
-}];
+const TASKS: &[Task] = &[
+    Task {
+        name: "test",
+        arguments: "[--embedded]",
+        help: "format, clippy and rustdoc checks, all tests; then again on Postgres, Redis and Kafka, and the manifests",
+        run: test::run,
+    },
+    Task {
+        name: "fleet",
+        arguments: "up|start|status|down",
+        help: "every target as a process on Postgres, Redis and Kafka, behind nginx; up takes --replicas N, --release, \
+               --profile NAME, --offset N",
+        run: fleet::run,
+    },
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -49,7 +58,7 @@ fn list() -> String {
     let mut text = "cargo xtask TASK\n\n".to_owned();
     for task in TASKS {
         let call = format!("{} {}", task.name, task.arguments);
-        text.push_str(&format!("  {call:<24}{}\n", task.help));
+        text.push_str(&format!("  {call:<28}{}\n", task.help));
     }
     text
 }
@@ -65,6 +74,16 @@ fn ci() -> bool {
 )]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// Names of all variables of our environment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tasks are no part of the program, and have no settings"
+)]
+fn names_of_variables() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.collect()
 }
 
 /// The folder of the workspace.
