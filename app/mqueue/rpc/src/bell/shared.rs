@@ -102,28 +102,19 @@ impl Line {
                 }
             };
             loop {
-                // What is left after an error goes first: it is late anyway, but others may still want to hear it.
-                if batch.is_empty() {
-                    match timeout(BEAT, rings.recv_many(&mut batch, BATCH)).await {
-                        Ok(0) => return,
-                        Ok(_) | Err(_) => {}
-                    }
+                if let Ok(0) = timeout(BEAT, rings.recv_many(&mut batch, BATCH)).await {
+                    return;
                 }
                 let sent = self.publish(&mut connection, &batch).await;
+                let event = if sent.is_ok() { "rung" } else { "dropped" };
+                metrics::BELL
+                    .with_label_values(&[event])
+                    .inc_by(u64::try_from(batch.len()).unwrap_or(0));
+                batch.clear();
                 match sent {
-                    Ok(()) => {
-                        state.up();
-                        metrics::BELL
-                            .with_label_values(&["rung"])
-                            .inc_by(u64::try_from(batch.len()).unwrap_or(0));
-                        batch.clear();
-                    }
+                    Ok(()) => state.up(),
                     Err(error) => {
                         state.down(&error);
-                        metrics::BELL
-                            .with_label_values(&["dropped"])
-                            .inc_by(u64::try_from(batch.len()).unwrap_or(0));
-                        batch.clear();
                         break;
                     }
                 }
