@@ -3,6 +3,8 @@
 
 use peers::Fault;
 
+use homestay_db::Dialect;
+
 use super::*;
 
 /// A way an order can go: what is prepared, and where it comes to rest.
@@ -189,11 +191,26 @@ async fn a_call_lost_at_any_point_of_a_cancellation_leaves_no_nights_and_no_open
 fn writes_fail_after_closing(world: &World) {
     let db = world.db.db.clone();
     world.payment.state().meanwhile = Some(Box::new(move |_| {
-        Box::pin(execute(
-            db.clone(),
-            "CREATE TRIGGER full BEFORE UPDATE OF state ON orders BEGIN SELECT RAISE(ABORT, 'disk full'); END",
-        ))
+        let sql = match db.dialect() {
+            Dialect::Sqlite => {
+                "CREATE TRIGGER disk_full BEFORE UPDATE OF state ON orders BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+            }
+            Dialect::Postgres => {
+                "CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS \
+                 'BEGIN RAISE EXCEPTION ''disk full''; END'; \
+                 CREATE TRIGGER disk_full BEFORE UPDATE OF state ON orders FOR EACH ROW EXECUTE FUNCTION disk_full()"
+            }
+        };
+        Box::pin(execute(db.clone(), sql))
     }));
+}
+
+async fn writes_succeed_again(world: &World) {
+    let sql = match world.db.db.dialect() {
+        Dialect::Sqlite => "DROP TRIGGER disk_full",
+        Dialect::Postgres => "DROP TRIGGER disk_full ON orders",
+    };
+    world.execute(sql).await;
 }
 
 #[tokio::test]
@@ -202,7 +219,7 @@ async fn a_cancellation_that_ends_after_payments_are_closed_is_carried_on_by_its
     let sn = world.booked().await.sn;
     writes_fail_after_closing(&world);
     assert_eq!(code(world.cancel(GUEST, &sn).await), Code::Database);
-    world.execute("DROP TRIGGER full").await;
+    writes_succeed_again(&world).await;
     // Nobody can pay any more, and the nights are held.
     assert!(world.payment.state().closed.contains(&sn));
     assert_eq!(world.order(&sn).await.state, "awaiting_payment");
@@ -225,7 +242,7 @@ async fn money_that_came_before_a_cancellation_that_was_cut_off_wins() {
     world.payment.state().captured_at_close = true;
     writes_fail_after_closing(&world);
     assert_eq!(code(world.cancel(GUEST, &sn).await), Code::Database);
-    world.execute("DROP TRIGGER full").await;
+    writes_succeed_again(&world).await;
 
     assert_eq!(world.advance(&sn).await.unwrap(), "confirmed");
     assert_eq!(world.advance(&sn).await.unwrap(), "confirmed");
