@@ -101,7 +101,7 @@ pub(crate) async fn run(
             bell.send_modify(|rings| *rings += 1);
         }
         if matches!(outcome, Ok(true)) {
-            commits.durable.inc();
+            commits.count(false);
         }
         let broken = outcome.is_err();
         if let Err(cause) = &outcome {
@@ -183,12 +183,7 @@ pub(crate) async fn run_alone(
             return ended;
         }
         if keep {
-            let count = if tx.relaxed {
-                &commits.relaxed
-            } else {
-                &commits.durable
-            };
-            count.inc();
+            commits.count(tx.relaxed);
             if tx.rung {
                 bell.send_modify(|rings| *rings += 1);
             }

@@ -170,7 +170,7 @@ impl PaymentService {
         let (sn, now_ms) = (payment.sn.clone(), self.clock.now_ms());
         let payment = self
             .db
-            .write(move |tx| {
+            .write_one(move |tx| {
                 Box::pin(async move {
                     store::set_prepay(tx, &sn, &prepay.pay_url, &prepay.provider_ref, now_ms).await?;
                     store::by_sn(&mut **tx, sn.as_str()).await

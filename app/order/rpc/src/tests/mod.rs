@@ -214,7 +214,7 @@ impl World {
 pub(crate) async fn execute(db: homestay_db::Db, sql: &'static str) {
     let done = db.write(move |tx| {
         Box::pin(async move {
-            sqlx::query(sql).execute(&mut **tx).await?;
+            sqlx::raw_sql(sql).execute(&mut **tx).await?;
             Ok(())
         })
     });
