@@ -242,12 +242,14 @@ fn start_gateway(folder: &Folder, fleet: &Fleet) -> Result<(), String> {
     let text = gateway::configuration(&listen, &run, |domain| fleet.addresses(domain, Kind::Api))?;
     folder.write("nginx.conf", &text)?;
     let file = folder.file("nginx.conf").display().to_string();
-    folder.start(
-        NGINX,
-        &nginx,
-        &["-c", &file, "-e", "stderr", "-g", "daemon off;"],
-        &[],
-    )?;
+    // As root, nginx would give its work to a user who may not be able to enter this folder.
+    let root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    let globals = if root {
+        "daemon off; user root;"
+    } else {
+        "daemon off;"
+    };
+    folder.start(NGINX, &nginx, &["-c", &file, "-e", "stderr", "-g", globals], &[])?;
     let end = Instant::now() + Duration::from_secs(10);
     while !answers(port, "/openapi.json") {
         if folder.running(NGINX).is_none() || Instant::now() > end {
