@@ -141,7 +141,7 @@ pub async fn a_connection_dropped_at_any_moment_of_a_create_leaves_order_and_hol
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         }
     };
-    if tokio::time::timeout(crate::harness::PATIENCE, agree)
+    if tokio::time::timeout(crate::harness::PATIENCE * 3, agree)
         .await
         .is_err()
     {

@@ -104,10 +104,12 @@ async fn open(place: &Place) -> (AnyConnection, &'static str) {
     sqlx::any::install_default_drivers();
     match place {
         Place::Folder(data) => {
-            let mut connection = AnyConnection::connect("sqlite::memory:").await.unwrap();
+            // Not in memory: what is attached to that would be in memory too.
+            let main = format!("sqlite://{}", data.path().join("order.db").display());
+            let mut connection = AnyConnection::connect(&main).await.unwrap();
             for name in DOMAINS {
                 let path = data.path().join(format!("{name}.db"));
-                // "order" is a word of SQL, and the schema of nothing here without a prefix.
+                // "order" alone is a word of SQL.
                 let attach = format!("ATTACH DATABASE '{}' AS of_{name}", path.display());
                 sqlx::query(sqlx::AssertSqlSafe(attach))
                     .execute(&mut connection)

@@ -12,6 +12,7 @@ mod demo;
 mod harness;
 mod input;
 mod operators;
+mod processes;
 mod startup;
 
 macro_rules! in_both_modes {

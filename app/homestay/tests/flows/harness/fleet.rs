@@ -341,7 +341,7 @@ async fn until_ok(http: &reqwest::Client, url: &str) {
             {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
     tokio::time::timeout(PATIENCE, wait)

@@ -41,8 +41,9 @@ pub const USUAL: Start = Start {
 };
 
 impl Start {
-    /// What differs from the defaults, in both modes: no throttle, little patience with holds, a quiet log.
-    fn settings(self) -> [(&'static str, &'static str); 6] {
+    /// What differs from the defaults, in both modes: no throttle, little patience with holds, a quiet log, and deadlines
+    /// that leave room on a busy machine: nothing here is about speed.
+    fn settings(self) -> [(&'static str, &'static str); 7] {
         [
             ("HOMESTAY__ORDER__CLOSE_AFTER", self.close_after),
             (
@@ -52,6 +53,7 @@ impl Start {
             ("HOMESTAY__AUTH__REGISTER_PER_MINUTE", "0"),
             ("HOMESTAY__AUTH__LOGIN_PER_MINUTE", "0"),
             ("HOMESTAY__TRAVEL__ASK_AFTER", "1s"),
+            ("HOMESTAY__GATEWAY__DEADLINE", "9s"),
             ("HOMESTAY__LOG__LEVEL", "error"),
         ]
     }
@@ -100,6 +102,7 @@ enum Runs {
         _lines: Lines<BufReader<ChildStdout>>,
     },
     Fleet(Arc<Fleet>),
+    Elsewhere,
 }
 
 pub fn client() -> Client {
@@ -128,6 +131,17 @@ impl Program {
             program._folder = Some(folder);
         }
         program
+    }
+
+    /// What somebody else runs at this address.
+    pub fn at(base: &str) -> Self {
+        Self {
+            runs: Runs::Elsewhere,
+            base: base.to_owned(),
+            admins: Vec::new(),
+            http: client(),
+            _folder: None,
+        }
     }
 
     fn of(fleet: Arc<Fleet>) -> Self {
@@ -179,6 +193,7 @@ impl Program {
         match &mut self.runs {
             Runs::One { child, .. } => child.kill().await.expect("killed"),
             Runs::Fleet(fleet) => fleet.kill(fleet::TARGETS[turn % fleet::TARGETS.len()].0),
+            Runs::Elsewhere => unreachable!("it is not ours"),
         }
     }
 
@@ -187,6 +202,7 @@ impl Program {
         let child = match &mut self.runs {
             Runs::One { child, .. } => child,
             Runs::Fleet(fleet) => return fleet.stop().await,
+            Runs::Elsewhere => unreachable!("it is not ours"),
         };
         let pid = child.id().expect("running").to_string();
         assert!(
@@ -206,7 +222,7 @@ impl Program {
     /// Address of the process that serves a domain's HTTP, without a gateway between.
     pub fn direct(&self, domain: &str) -> String {
         match &self.runs {
-            Runs::One { .. } => self.base.clone(),
+            Runs::One { .. } | Runs::Elsewhere => self.base.clone(),
             Runs::Fleet(fleet) => fleet.ground.api(domain),
         }
     }
@@ -378,7 +394,7 @@ static CLAIMED: LazyLock<Mutex<HashSet<(String, i64, String)>>> = LazyLock::new(
 impl Program {
     /// Claims all nights of `run`, or none.
     fn claim(&self, house: i64, run: &[Value]) -> bool {
-        if matches!(self.runs, Runs::One { .. }) {
+        if !matches!(self.runs, Runs::Fleet(_)) {
             return true;
         }
         let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
