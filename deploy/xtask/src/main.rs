@@ -1,6 +1,7 @@
 //! `cargo xtask`: the tasks of this repository. Standard library only, so that building it builds nothing else and changes no
 //! features of what it builds.
 
+mod bench;
 mod test;
 
 use std::path::Path;
@@ -15,12 +16,20 @@ struct Task {
 }
 
 /// All tasks, in the order in which they are listed.
-const TASKS: &[Task] = &[Task {
-    name: "test",
-    arguments: "[--embedded]",
-    help: "format, clippy and rustdoc checks, then all tests; ends with times and counts",
-    run: test::run,
-}];
+const TASKS: &[Task] = &[
+    Task {
+        name: "test",
+        arguments: "[--embedded]",
+        help: "format, clippy and rustdoc checks, then all tests; ends with times and counts",
+        run: test::run,
+    },
+    Task {
+        name: "bench",
+        arguments: "[--settings …]",
+        help: "load on embedded and fleet in the lto profile, with what it costs beside the targets",
+        run: bench::run,
+    },
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -52,7 +52,7 @@ const STEPS: &[Step] = &[
 ];
 
 /// What `cargo run` tells this program about itself. Build scripts that watch these variables (ring's does) would run again.
-const OURS: &[&str] = &[
+pub const OURS: &[&str] = &[
     "CARGO_MANIFEST_DIR",
     "CARGO_MANIFEST_PATH",
     "CARGO_PKG_AUTHORS",
