@@ -7,24 +7,38 @@
 
 mod builder;
 mod migrate;
+mod pool;
+mod postgres;
+mod provision;
+mod reader;
+mod seat;
 mod writer;
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use homestay_clock::{Clock, Ids};
 use homestay_error::{Code, Error, Result};
 use homestay_service::Tasks;
+use homestay_telemetry::metrics;
+use prometheus::{IntCounter, IntCounterVec};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions};
 use tokio::sync::{mpsc, watch};
 
+use pool::{Lease, Pool};
+use seat::Seat;
+
 pub use builder::{QueryBuilder, Separated};
 pub use migrate::{Migrations, migrate_postgres};
+pub use provision::provision;
+pub use reader::Reader;
+pub use seat::Share;
 
 /// Which database answers. Only statements that exist in two forms ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,33 +53,77 @@ pub enum Dialect {
 #[derive(Debug, Clone)]
 pub struct Db {
     dialect: Dialect,
-    reader: AnyPool,
-    writer: Writer,
+    source: Source,
+    /// Statements that exist in a form for this database alone are run in the form that all understand.
+    plain: bool,
     bell: Arc<watch::Sender<u64>>,
     tasks: Tasks,
+    commits: Commits,
+    seat: Arc<Seat>,
+    /// How the seat's session is connected.
+    session: Option<AnyConnectOptions>,
+    writer: Option<mpsc::Sender<Box<dyn writer::Member>>>,
 }
 
 #[derive(Debug, Clone)]
-enum Writer {
-    /// Queue of the task that owns the only writing connection.
-    Queue(mpsc::Sender<Box<dyn writer::Member>>),
-    /// Every transaction takes a connection of the pool.
-    Pool,
+enum Source {
+    /// Readers of a file. Its only writing connection belongs to a task with a queue.
+    File(AnyPool),
+    /// A server: reads and transactions take a connection each.
+    Server(Arc<Pool>),
+}
+
+static COMMITS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    metrics::counter(
+        "db_commits_total",
+        "Transactions committed; durable ones have waited for the disk.",
+        &["domain", "durable"],
+    )
+});
+
+/// Counts of what was committed.
+#[derive(Debug, Clone)]
+struct Commits {
+    durable: IntCounter,
+    relaxed: IntCounter,
+}
+
+impl Commits {
+    fn of(domain: &str) -> Self {
+        Self {
+            durable: COMMITS.with_label_values(&[domain, "yes"]),
+            relaxed: COMMITS.with_label_values(&[domain, "no"]),
+        }
+    }
 }
 
 /// A transaction in hand: a connection to run statements on, as in `query.execute(&mut **tx)`.
 #[derive(Debug)]
 pub struct Tx {
-    conn: PoolConnection<Any>,
+    conn: Conn,
     rung: bool,
+    relaxed: bool,
+    one: bool,
     dialect: Dialect,
 }
 
+#[derive(Debug)]
+enum Conn {
+    File(PoolConnection<Any>),
+    Server(Lease),
+}
+
 impl Tx {
-    fn new(conn: PoolConnection<Any>, dialect: Dialect) -> Self {
+    fn new(conn: Conn, one: bool) -> Self {
+        let dialect = match conn {
+            Conn::File(_) => Dialect::Sqlite,
+            Conn::Server(_) => Dialect::Postgres,
+        };
         Self {
             conn,
             rung: false,
+            relaxed: false,
+            one,
             dialect,
         }
     }
@@ -74,6 +132,24 @@ impl Tx {
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// Whether every statement here commits by itself, so that all changes have to be one: in [`Db::write_one`] on Postgres.
+    #[must_use]
+    pub fn is_one_statement(&self) -> bool {
+        self.one
+    }
+
+    /// A term for the WHERE of an UPDATE or DELETE, that begins with AND: the commit need not wait for the disk. For what is
+    /// found and done again if it was lost.
+    ///
+    /// It is here and not a SET, which would be another round trip. The server looks at it once, before the first row.
+    pub fn relaxed(&mut self) -> &'static str {
+        self.relaxed = true;
+        match self.dialect {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " AND (SELECT set_config('synchronous_commit', 'off', true)) = 'off'",
+        }
     }
 
     /// Builds a statement for this transaction.
@@ -91,13 +167,19 @@ impl Tx {
 impl Deref for Tx {
     type Target = AnyConnection;
     fn deref(&self) -> &AnyConnection {
-        &self.conn
+        match &self.conn {
+            Conn::File(conn) => conn,
+            Conn::Server(conn) => conn,
+        }
     }
 }
 
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut AnyConnection {
-        &mut self.conn
+        match &mut self.conn {
+            Conn::File(conn) => conn,
+            Conn::Server(conn) => conn,
+        }
     }
 }
 
@@ -105,7 +187,6 @@ impl DerefMut for Tx {
 const QUEUE: usize = 4096;
 /// Connections that read a SQLite file at the same time; each costs a thread and its cache.
 const SQLITE_READERS: u32 = 4;
-const POSTGRES_POOL: u32 = 8;
 
 impl Db {
     /// Opens (and makes, if missing) the SQLite file `path`, and brings its schema up to date.
@@ -151,38 +232,78 @@ impl Db {
         let bell = Arc::new(watch::Sender::new(0));
         let (queue, members) = mpsc::channel(QUEUE);
         let conn = writer.acquire().await?;
-        tasks.detach(writer::run(writer, conn, members, bell.clone()));
+        let domain = path.file_stem().and_then(|stem| stem.to_str());
+        let commits = Commits::of(domain.unwrap_or("other"));
+        tasks.detach(writer::run(writer, conn, members, bell.clone(), commits.clone()));
         Ok(Self {
             dialect: Dialect::Sqlite,
-            reader,
-            writer: Writer::Queue(queue),
+            source: Source::File(reader),
+            plain: false,
             bell,
             tasks,
+            commits,
+            seat: Arc::default(),
+            session: None,
+            writer: Some(queue),
         })
     }
 
-    /// Connects to a Postgres database whose `search_path` is the domain's schema. It changes nothing: [`migrate_postgres`]
-    /// does, and [`Db::pending`] tells whether it has to.
+    /// A Postgres database whose `search_path` is the domain's schema, with at most `pool` connections in all (one of them
+    /// for [`Db::ids`]). Nothing is connected yet and nothing is changed: [`migrate_postgres`] does, and [`Db::pending`] tells
+    /// whether it has to.
     ///
     /// # Errors
-    /// [`Code::Database`] or [`Code::Unavailable`] if the server cannot be reached.
-    pub async fn open_postgres(url: &str, tasks: Tasks) -> Result<Self> {
+    /// [`Code::Database`] if the URL cannot be read.
+    #[expect(clippy::unused_async, reason = "as Db::open_sqlite")]
+    pub async fn open_postgres(url: &str, pool: u32, tasks: Tasks) -> Result<Self> {
         sqlx::any::install_default_drivers();
-        let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
-        let reader = AnyPoolOptions::new()
-            .max_connections(POSTGRES_POOL)
-            .test_before_acquire(false)
-            .acquire_timeout(Duration::from_secs(1))
-            .max_lifetime(Duration::from_secs(30 * 60))
-            .connect_with(options)
-            .await?;
+        let options = postgres::options(url)?;
+        let domain = postgres::domain(url);
+        let pool = Pool::new(options.clone(), pool.saturating_sub(1).max(1), domain);
         Ok(Self {
             dialect: Dialect::Postgres,
-            reader,
-            writer: Writer::Pool,
+            source: Source::Server(Arc::new(pool)),
+            plain: false,
             bell: Arc::new(watch::Sender::new(0)),
             tasks,
+            commits: Commits::of(domain),
+            seat: Arc::default(),
+            session: Some(options),
+            writer: None,
         })
+    }
+
+    /// The same database, on which [`Db::write_one`] does nothing that [`Db::write`] does not: for tests of both forms.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.plain = true;
+        self
+    }
+
+    /// Ids for rows of this database, of a node number that no other process of it has.
+    ///
+    /// On Postgres a session of its own claims the number, now and whenever it was lost ([`Db::seated`] waits for it), and
+    /// until then [`Db::write`] refuses. A SQLite file is one process's: number 0.
+    #[must_use]
+    pub fn ids(&self, clock: Clock) -> Ids {
+        match &self.session {
+            None => Ids::new(clock, 0),
+            Some(options) => self
+                .seat
+                .take(clock, options.clone(), |keeper| self.tasks.detach(keeper)),
+        }
+    }
+
+    /// Waits until this process has its node number, where [`Db::ids`] has asked for one.
+    pub async fn seated(&self) {
+        // The sender lives in `self`.
+        let _ = self.seat.share().wait_for(Option::is_some).await;
+    }
+
+    /// The nodes whose outbox rows this process delivers: its own, and if it leads those of nobody.
+    #[must_use]
+    pub fn share(&self) -> watch::Receiver<Share> {
+        self.seat.share()
     }
 
     /// Which database this is.
@@ -199,8 +320,8 @@ impl Db {
 
     /// Where reads go. A read sees everything that was answered before it began.
     #[must_use]
-    pub fn read(&self) -> &AnyPool {
-        &self.reader
+    pub fn read(&self) -> Reader<'_> {
+        Reader(self)
     }
 
     /// Runs `work` in a transaction: committed (durably) when it returns `Ok`, undone when it returns `Err` or panics.
@@ -208,25 +329,50 @@ impl Db {
     /// A caller that stops waiting changes nothing: the transaction goes on. No network call belongs into `work`.
     ///
     /// # Errors
-    /// What `work` returned; [`Code::Unavailable`] if the transaction could not be begun; [`Code::Database`] if it could
-    /// not be committed.
+    /// What `work` returned; [`Code::Unavailable`] if the transaction could not be begun, or nobody knows whether it was
+    /// committed; [`Code::Database`] if it could not be committed.
     pub async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
+        self.run(work, false).await
+    }
+
+    /// As [`Db::write`], for work that changes something in one statement only: on Postgres that commits by itself, which
+    /// saves two round trips.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn write_one<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    {
+        self.run(work, !self.plain).await
+    }
+
+    async fn run<T, F>(&self, work: F, one: bool) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    {
+        if !self.seat.may_write() {
+            return Err(Error::unavailable("this process has no node number"));
+        }
         let (member, answer) = writer::member(work);
-        match &self.writer {
-            Writer::Queue(queue) => {
+        match (&self.writer, &self.source) {
+            (Some(queue), _) => {
                 queue
                     .try_send(member)
                     .map_err(|_| Error::new(Code::Unavailable))?;
             }
-            Writer::Pool => {
-                let (pool, bell) = (self.reader.clone(), self.bell.clone());
+            (None, Source::Server(pool)) => {
+                let (pool, bell, commits) = (pool.clone(), self.bell.clone(), self.commits.clone());
                 self.tasks
-                    .detach(async move { writer::run_alone(&pool, member, &bell).await });
+                    .detach(async move { writer::run_alone(&pool, member, one, &bell, &commits).await });
             }
+            (None, Source::File(_)) => return Err(Error::internal("a file without its writer")),
         }
         answer
             .await
@@ -244,7 +390,7 @@ impl Db {
     /// # Errors
     /// [`Code::Unavailable`] or [`Code::Database`] if not.
     pub async fn ping(&self) -> Result<()> {
-        sqlx::query("SELECT 1").execute(&self.reader).await?;
+        sqlx::query("SELECT 1").execute(self.read()).await?;
         Ok(())
     }
 }

@@ -11,10 +11,12 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use homestay_error::{Code, Error, Result};
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyPool};
+use sqlx::{Any, AnyPool, Connection};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::{Dialect, Tx};
+use crate::pool::{Pool, is_broken};
+use crate::reader::LIMIT;
+use crate::{Commits, Conn, Tx};
 
 /// Longest group. A group is what its slowest member waits for, so it must not grow without bound.
 const GROUP: usize = 64;
@@ -88,14 +90,18 @@ pub(crate) async fn run(
     conn: PoolConnection<Any>,
     mut members: mpsc::Receiver<Box<dyn Member>>,
     bell: Arc<watch::Sender<u64>>,
+    commits: Commits,
 ) {
-    let mut tx = Tx::new(conn, Dialect::Sqlite);
+    let mut tx = Tx::new(Conn::File(conn), false);
     let mut group = Vec::with_capacity(GROUP);
     while members.recv_many(&mut group, GROUP).await > 0 {
         tx.rung = false;
         let outcome = commit_group(&mut tx, &mut group).await;
         if outcome.is_ok() && tx.rung {
             bell.send_modify(|rings| *rings += 1);
+        }
+        if matches!(outcome, Ok(true)) {
+            commits.durable.inc();
         }
         let broken = outcome.is_err();
         if let Err(cause) = &outcome {
@@ -108,10 +114,12 @@ pub(crate) async fn run(
         }
         if broken {
             // The connection's state is unknown: take a new one before the next group.
-            drop(tx.conn.close().await);
+            if let Conn::File(conn) = tx.conn {
+                drop(conn.close().await);
+            }
             tx = loop {
                 match pool.acquire().await {
-                    Ok(conn) => break Tx::new(conn, Dialect::Sqlite),
+                    Ok(conn) => break Tx::new(Conn::File(conn), false),
                     Err(cause) => tracing::error!(error = %cause, "the database file cannot be opened again"),
                 }
             };
@@ -119,13 +127,15 @@ pub(crate) async fn run(
     }
 }
 
-async fn commit_group(tx: &mut Tx, group: &mut [Box<dyn Member>]) -> Result<(), sqlx::Error> {
+/// Runs a group; whether there was something to commit.
+async fn commit_group(tx: &mut Tx, group: &mut [Box<dyn Member>]) -> Result<bool, sqlx::Error> {
     if let [member] = group {
         execute(tx, "BEGIN IMMEDIATE").await?;
         // Alone: the transaction itself is the savepoint.
         let keep = member.run(tx).await;
         tx.rung &= keep;
-        return execute(tx, if keep { "COMMIT" } else { "ROLLBACK" }).await;
+        execute(tx, if keep { "COMMIT" } else { "ROLLBACK" }).await?;
+        return Ok(keep);
     }
     execute(tx, "BEGIN IMMEDIATE; SAVEPOINT member").await?;
     let mut changed = false;
@@ -147,29 +157,75 @@ async fn commit_group(tx: &mut Tx, group: &mut [Box<dyn Member>]) -> Result<(), 
         };
         execute(tx, next).await?;
     }
-    Ok(())
+    Ok(changed)
 }
 
 async fn execute(tx: &mut Tx, sql: &'static str) -> Result<(), sqlx::Error> {
     sqlx::query(sql).execute(&mut **tx).await.map(|_| ())
 }
 
-/// A transaction of its own on a pooled connection (Postgres).
-pub(crate) async fn run_alone(pool: &AnyPool, mut member: Box<dyn Member>, bell: &watch::Sender<u64>) {
+/// A transaction of its own on a connection of the pool (Postgres); with `one` a statement that commits by itself.
+pub(crate) async fn run_alone(
+    pool: &Arc<Pool>,
+    mut member: Box<dyn Member>,
+    one: bool,
+    bell: &watch::Sender<u64>,
+    commits: &Commits,
+) {
     let outcome = async {
-        let mut tx = Tx::new(pool.acquire().await?, Dialect::Postgres);
-        execute(&mut tx, "BEGIN").await?;
-        let keep = member.run(&mut tx).await;
-        let ended = execute(&mut tx, if keep { "COMMIT" } else { "ROLLBACK" }).await;
+        let mut tx = begin(pool, one).await?;
+        let Ok(keep) = tokio::time::timeout(LIMIT, member.run(&mut tx)).await else {
+            pool.clear();
+            return Err(sqlx::Error::PoolTimedOut);
+        };
+        let ended = match (one, keep) {
+            (true, true) => Ok(()),
+            // Whether the statement or the connection was at fault.
+            (true, false) => tx.ping().await,
+            (false, true) => execute(&mut tx, "COMMIT").await,
+            (false, false) => execute(&mut tx, "ROLLBACK").await,
+        };
         if ended.is_err() {
-            drop(tx.conn.close().await);
-        } else if keep && tx.rung {
-            bell.send_modify(|rings| *rings += 1);
+            pool.clear();
+            return ended;
         }
-        ended
+        if keep {
+            let count = if tx.relaxed {
+                &commits.relaxed
+            } else {
+                &commits.durable
+            };
+            count.inc();
+            if tx.rung {
+                bell.send_modify(|rings| *rings += 1);
+            }
+        }
+        if let Conn::Server(lease) = &mut tx.conn {
+            lease.is_whole();
+        }
+        Ok(())
     }
     .await;
     member.answer(outcome.err().map(Error::from));
+}
+
+/// A connection with a transaction begun, if there is to be one. A stale connection shows itself here, where nothing is lost.
+async fn begin(pool: &Arc<Pool>, one: bool) -> Result<Tx, sqlx::Error> {
+    let mut repeated = false;
+    loop {
+        let mut tx = Tx::new(Conn::Server(pool.lease().await?), one);
+        if one {
+            return Ok(tx);
+        }
+        match execute(&mut tx, "BEGIN").await {
+            Ok(()) => return Ok(tx),
+            Err(error) if is_broken(&error) && !repeated => {
+                pool.clear();
+                repeated = true;
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 #[cfg(test)]

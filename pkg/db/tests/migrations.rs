@@ -33,7 +33,7 @@ async fn postgres_is_migrated_only_when_told_and_only_forward() {
         return;
     };
     let url = test_db.postgres_url().unwrap();
-    let db = Db::open_postgres(url, Tasks::new()).await.unwrap();
+    let db = Db::open_postgres(url, 2, Tasks::new()).await.unwrap();
     assert_eq!(db.pending(BOTH).await.unwrap(), ["1 town", "2 road"]);
 
     migrate_postgres(url, FIRST).await.unwrap();

@@ -141,16 +141,34 @@ impl fmt::Display for Error {
     }
 }
 
-/// A missing or overloaded database is [`Code::Unavailable`], everything else from it is our fault.
-/// A constraint that means something is never expected here: statements count rows instead of catching errors.
+/// A database that is missing, overloaded, or says that the same may succeed later is [`Code::Unavailable`], everything else
+/// from it is our fault. A constraint that means something is never expected here: statements count rows instead of catching
+/// errors.
 impl From<sqlx::Error> for Error {
     fn from(cause: sqlx::Error) -> Self {
-        match cause {
+        let later = match &cause {
             sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::Io(_)
-            | sqlx::Error::WorkerCrashed => Self::unavailable(cause),
-            other => Self::new(Code::Database).source(other),
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| is_transient(&code)),
+            _ => false,
+        };
+        if later {
+            Self::unavailable(cause)
+        } else {
+            Self::new(Code::Database).source(cause)
         }
     }
+}
+
+/// SQLSTATEs after which the same may succeed: lost or refused connections, a server that starts, stops or is full, a
+/// standby, and what was given up in favour of others.
+fn is_transient(sqlstate: &str) -> bool {
+    sqlstate.len() == 5
+        && (["08", "53", "57P"]
+            .iter()
+            .any(|class| sqlstate.starts_with(class))
+            || ["25006", "25P03", "40001", "40P01", "55P03", "57014"].contains(&sqlstate))
 }

@@ -1,14 +1,18 @@
 //! The rows that carry events and jobs from a business transaction to the bus and the job broker.
 //!
 //! A row is written in the transaction that makes it true, and deleted after its delivery; one that could not be delivered
-//! stays. Two relays a database, one for events and one for jobs, so that neither waits for the other's broker.
+//! stays. Two relays a process, one for events and one for jobs, so that neither waits for the other's broker. Of several
+//! processes with the same database each delivers the rows that it wrote, as its own bell tells it of these at once, and the
+//! leader among them also those of processes that are gone (`homestay_db::Db::share`): no row waits to be found by looking, and
+//! none is delivered by two, but for the moment in which a lead or a number changes hands, which is harmless: a row may be
+//! delivered twice at any time.
 
 mod relay;
 #[cfg(test)]
 mod tests;
 
 use homestay_clock::Ids;
-use homestay_db::Tx;
+use homestay_db::{QueryBuilder, Tx};
 use homestay_error::Result;
 use homestay_jobs::NewJob;
 use homestay_telemetry::trace;
@@ -81,6 +85,9 @@ impl Entry {
     }
 }
 
+/// Columns of what [`push_values`] writes.
+pub const COLUMNS: &str = "id, lane, name, key, payload, due_at_ms, max_attempts, traceparent";
+
 /// Writes rows in the transaction, one statement for all, and rings for the relays.
 ///
 /// # Errors
@@ -89,9 +96,17 @@ pub async fn push(tx: &mut Tx, ids: &Ids, entries: Vec<Entry>) -> Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
-    let mut insert = tx
-        .builder("INSERT INTO outbox (id, lane, name, key, payload, due_at_ms, max_attempts, traceparent) ");
-    insert.push_values(entries, |mut row, entry| {
+    let mut insert = tx.builder(format!("INSERT INTO outbox ({COLUMNS}) "));
+    push_values(&mut insert, ids, entries);
+    insert.build().execute(&mut **tx).await?;
+    tx.ring();
+    Ok(())
+}
+
+/// Adds `VALUES (…), (…)` of rows, in the order of [`COLUMNS`], to a statement that writes more than these. Who runs it rings
+/// ([`Tx::ring`]).
+pub fn push_values(statement: &mut QueryBuilder, ids: &Ids, entries: Vec<Entry>) {
+    statement.push_values(entries, |mut row, entry| {
         row.push_bind(ids.id())
             .push_bind(entry.lane)
             .push_bind(entry.name)
@@ -101,7 +116,4 @@ pub async fn push(tx: &mut Tx, ids: &Ids, entries: Vec<Entry>) -> Result<()> {
             .push_bind(entry.max_attempts)
             .push_bind(entry.traceparent);
     });
-    insert.build().execute(&mut **tx).await?;
-    tx.ring();
-    Ok(())
 }

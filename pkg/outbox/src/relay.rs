@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use homestay_bus::{Bus, Message};
-use homestay_db::{Db, Tx};
+use homestay_db::{Db, QueryBuilder, Tx};
 use homestay_error::{Code, Error, Result};
 use homestay_jobs::{Enqueuer, NewJob};
 use homestay_service::Stop;
@@ -137,11 +137,18 @@ where
     D: Fn(&[RowView]) -> Fut,
     Fut: Future<Output = Result<()>>,
 {
-    let mut bell = db.bell();
+    let (mut bell, mut share) = (db.bell(), db.share());
     let mut backoff = BACKOFF.0;
     while !stop.is_cancelled() {
         bell.mark_unchanged();
-        let pause = match round(domain, lane, &db, &deliver).await {
+        let Some(nodes) = *share.borrow_and_update() else {
+            // Nobody knows whose the rows are now.
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                _ = share.changed() => continue,
+            }
+        };
+        let pause = match round(domain, lane, &db, nodes, &deliver).await {
             Ok(full) => {
                 backoff = BACKOFF.0;
                 if full {
@@ -151,6 +158,7 @@ where
                 tokio::select! {
                     () = stop.cancelled() => return Ok(()),
                     _ = bell.changed() => LINGER,
+                    _ = share.changed() => Duration::ZERO,
                     () = tokio::time::sleep(IDLE) => Duration::ZERO,
                 }
             }
@@ -171,12 +179,18 @@ where
 }
 
 /// Delivers what waits, at most a batch; whether there may be more.
-async fn round<D, Fut>(domain: &'static str, lane: &'static str, db: &Db, deliver: &D) -> Result<bool>
+async fn round<D, Fut>(
+    domain: &'static str,
+    lane: &'static str,
+    db: &Db,
+    nodes: i64,
+    deliver: &D,
+) -> Result<bool>
 where
     D: Fn(&[RowView]) -> Fut,
     Fut: Future<Output = Result<()>>,
 {
-    let rows = read(db, lane).await?;
+    let rows = read(db, lane, nodes).await?;
     WAITING
         .with_label_values(&[domain, lane])
         .set(i64::try_from(rows.len()).unwrap_or(i64::MAX));
@@ -232,17 +246,28 @@ fn batch(lane: &str) -> usize {
     if lane == EVENT { EVENTS } else { JOBS }
 }
 
-async fn read(db: &Db, lane: &str) -> Result<Vec<RowView>> {
+/// The rows of a lane whose id is of one of the nodes: bit n for node n.
+macro_rules! waiting {
+    ($limit:literal) => {
+        concat!(
+            "SELECT id, name, key, payload, due_at_ms, max_attempts, traceparent FROM outbox WHERE lane = $1 \
+             AND ((CAST($2 AS BIGINT) >> CAST((id / 128) % 64 AS INTEGER)) & 1) = 1 ORDER BY id LIMIT ",
+            $limit
+        )
+    };
+}
+
+async fn read(db: &Db, lane: &str, nodes: i64) -> Result<Vec<RowView>> {
     // The limit is a literal: as a parameter Postgres would plan at every call (facts-performance.md §7).
     let sql = match batch(lane) {
-        EVENTS => {
-            "SELECT id, name, key, payload, due_at_ms, max_attempts, traceparent FROM outbox WHERE lane = $1 ORDER BY id LIMIT 64"
-        }
-        _ => {
-            "SELECT id, name, key, payload, due_at_ms, max_attempts, traceparent FROM outbox WHERE lane = $1 ORDER BY id LIMIT 200"
-        }
+        EVENTS => waiting!("64"),
+        _ => waiting!("200"),
     };
-    let rows = sqlx::query(sql).bind(lane).fetch_all(db.read()).await?;
+    let rows = sqlx::query(sql)
+        .bind(lane)
+        .bind(nodes)
+        .fetch_all(db.read())
+        .await?;
     rows.iter().map(|row| view(row).map_err(Into::into)).collect()
 }
 
@@ -260,40 +285,46 @@ fn view(row: &AnyRow) -> Result<RowView, sqlx::Error> {
 
 /// Deletes what was delivered and moves aside what was refused.
 async fn settle(db: &Db, delivered: Vec<i64>, refused: Vec<i64>) -> Result<()> {
-    if delivered.is_empty() && refused.is_empty() {
-        return Ok(());
+    if !refused.is_empty() {
+        db.write_one(move |tx| Box::pin(async move { set_aside(tx, refused).await }))
+            .await?;
     }
-    db.write(move |tx| {
-        Box::pin(async move {
-            for id in refused {
-                sqlx::query("UPDATE outbox SET lane = $1 WHERE id = $2")
-                    .bind(REFUSED)
-                    .bind(id)
-                    .execute(&mut **tx)
-                    .await?;
-            }
-            delete(tx, delivered).await
-        })
-    })
-    .await
+    if !delivered.is_empty() {
+        db.write_one(move |tx| Box::pin(async move { delete(tx, delivered).await }))
+            .await?;
+    }
+    Ok(())
 }
 
-/// Deletes the rows in one statement. Its text comes in few lengths, so that it stays prepared.
-async fn delete(tx: &mut Tx, mut ids: Vec<i64>) -> Result<()> {
-    let Some(last) = ids.last().copied() else {
-        return Ok(());
-    };
+/// The ids as a list in brackets, which comes in few lengths, so that the statement stays prepared.
+fn list(statement: &mut QueryBuilder, mut ids: Vec<i64>) {
+    let last = ids.last().copied().unwrap_or_default();
     let length = [1, 4, 16, EVENTS, JOBS]
         .into_iter()
         .find(|n| *n >= ids.len())
         .unwrap_or(ids.len());
     ids.resize(length, last);
-    let mut delete = tx.builder("DELETE FROM outbox WHERE id IN (");
-    let mut list = delete.separated(", ");
+    statement.push("(");
+    let mut list = statement.separated(", ");
     for id in ids {
         list.push_bind(id);
     }
-    delete.push(")");
+    statement.push(")");
+}
+
+async fn set_aside(tx: &mut Tx, ids: Vec<i64>) -> Result<()> {
+    let mut update = tx.builder("UPDATE outbox SET lane = ");
+    update.push_bind(REFUSED).push(" WHERE id IN ");
+    list(&mut update, ids);
+    update.build().execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// What of this is lost with the server is delivered again.
+async fn delete(tx: &mut Tx, ids: Vec<i64>) -> Result<()> {
+    let mut delete = tx.builder("DELETE FROM outbox WHERE id IN ");
+    list(&mut delete, ids);
+    delete.push(tx.relaxed());
     delete.build().execute(&mut **tx).await?;
     Ok(())
 }

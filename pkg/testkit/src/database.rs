@@ -4,6 +4,9 @@ use homestay_db::{Db, Migrations, migrate_postgres};
 use homestay_service::Tasks;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 
+/// Connections of a test's database.
+const POOL: u32 = 8;
+
 /// A database of one test, gone with it.
 #[derive(Debug)]
 pub struct TestDb {
@@ -51,7 +54,7 @@ impl TestDb {
 async fn open(place: &Place, migrations: Migrations) -> Db {
     let db = match place {
         Place::Folder(dir) => Db::open_sqlite(&dir.path().join("test.db"), migrations, Tasks::new()).await,
-        Place::Schema(schema) => Db::open_postgres(&schema.url, Tasks::new()).await,
+        Place::Schema(schema) => Db::open_postgres(&schema.url, POOL, Tasks::new()).await,
     };
     db.expect("a database")
 }

@@ -79,7 +79,7 @@ async fn take(mqueue: &MqueueService, queue: &str, worker: &str, max: i64) -> Re
     let (owned_queue, owned_worker) = (queue.to_owned(), worker.to_owned());
     let (claimed, now_ms) = mqueue
         .db
-        .write(move |tx| {
+        .write_one(move |tx| {
             Box::pin(async move {
                 // Read inside: the transaction may have waited for its turn.
                 let now_ms = clock.now_ms();

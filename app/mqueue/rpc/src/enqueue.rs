@@ -51,10 +51,14 @@ pub(crate) async fn enqueue(mqueue: &MqueueService, jobs: Vec<pb::NewJob>) -> Re
         rows.push(row);
     }
 
-    let added = mqueue
-        .db
-        .write(move |tx| Box::pin(async move { store::insert(tx, &rows, now_ms).await }))
-        .await?;
+    let db = &mqueue.db;
+    let added = if store::fits_one_insert(rows.len()) {
+        db.write_one(move |tx| Box::pin(async move { store::insert(tx, &rows, now_ms).await }))
+            .await?
+    } else {
+        db.write(move |tx| Box::pin(async move { store::insert(tx, &rows, now_ms).await }))
+            .await?
+    };
 
     for (queue, at_ms) in earliest {
         mqueue.bell.ring(&queue, at_ms);

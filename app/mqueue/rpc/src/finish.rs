@@ -64,16 +64,19 @@ pub(crate) async fn finish(mqueue: &MqueueService, results: Vec<pb::Result>) -> 
         })
         .collect();
 
-    let after = mqueue
-        .db
-        .write(move |tx| {
-            Box::pin(async move {
-                let mut after = store::done(tx, &done, now_ms).await?;
-                after.extend(store::failed(tx, ended, now_ms).await?);
-                Ok(after)
-            })
-        })
-        .await?;
+    let mut after = Vec::new();
+    if !done.is_empty() {
+        after = mqueue
+            .db
+            .write_one(move |tx| Box::pin(async move { store::done(tx, &done, now_ms).await }))
+            .await?;
+    }
+    if !ended.is_empty() {
+        let failed = mqueue
+            .db
+            .write_one(move |tx| Box::pin(async move { store::failed(tx, ended, now_ms).await }));
+        after.extend(failed.await?);
+    }
 
     for job in &after {
         announce(mqueue, job);
@@ -104,7 +107,7 @@ pub(crate) async fn heartbeat(mqueue: &MqueueService, jobs: Vec<pb::JobRef>) -> 
     let asked = leases.clone();
     let alive = mqueue
         .db
-        .write(move |tx| Box::pin(async move { store::prolong(tx, &leases, until_ms).await }))
+        .write_one(move |tx| Box::pin(async move { store::prolong(tx, &leases, until_ms).await }))
         .await?;
     Ok(asked.iter().map(|(id, _)| alive.contains(id)).collect())
 }
@@ -118,7 +121,7 @@ pub(crate) async fn release(mqueue: &MqueueService, worker: String, keep: Vec<pb
     mqueue.bell.dismiss(&worker);
     let released = mqueue
         .db
-        .write(move |tx| Box::pin(async move { store::release(tx, &worker, &keep).await }))
+        .write_one(move |tx| Box::pin(async move { store::release(tx, &worker, &keep).await }))
         .await?;
     for (queue, at_ms) in released {
         mqueue.bell.ring(&queue, at_ms);

@@ -86,6 +86,11 @@ fn given(tx: &Tx, leases: &[Lease]) -> QueryBuilder {
     sql
 }
 
+/// Whether [`insert`] writes this many rows in one statement.
+pub(crate) fn fits_one_insert(rows: usize) -> bool {
+    rows <= INSERT
+}
+
 /// Inserts all whose unique key is not known; the queues of those that were new.
 pub(crate) async fn insert(tx: &mut Tx, rows: &[NewRow], now_ms: i64) -> Result<Vec<String>> {
     let mut added = Vec::with_capacity(rows.len());
@@ -130,7 +135,8 @@ pub(crate) async fn head(db: &Db, queue: &str) -> Result<Option<i64>> {
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
-/// Takes at most `max` due jobs under a lease until `lease_until_ms`, earliest first. What ran out with its tries used up is
+/// Takes at most `max` due jobs under a lease until `lease_until_ms`, earliest first. As with how attempts end, what of this is
+/// lost with the server is done again. What ran out with its tries used up is
 /// buried instead, and marked so in the answer.
 pub(crate) async fn claim(
     tx: &mut Tx,
@@ -160,8 +166,9 @@ pub(crate) async fn claim(
         .push(" ELSE worker END, finished_at_ms = CASE WHEN attempt < max_attempts THEN 0 ELSE ")
         .push_bind(now_ms)
         .push(" END, attempt = CASE WHEN attempt < max_attempts THEN attempt + 1 ELSE attempt END ")
-        .push("WHERE id IN (SELECT id FROM picked) ")
-        .push("RETURNING id, kind, payload, token, attempt, max_attempts, due_at_ms, traceparent, state");
+        .push("WHERE id IN (SELECT id FROM picked)")
+        .push(tx.relaxed())
+        .push(" RETURNING id, kind, payload, token, attempt, max_attempts, due_at_ms, traceparent, state");
     let rows = sql.build().fetch_all(&mut **tx).await?;
     let mut claimed = rows.iter().map(claimed).collect::<Result<Vec<_>, _>>()?;
     // RETURNING keeps no order.
@@ -213,8 +220,9 @@ pub(crate) async fn done(tx: &mut Tx, leases: &[Lease], now_ms: i64) -> Result<V
     let mut sql = given(tx, leases);
     sql.push("UPDATE job SET state = 2, finished_at_ms = ")
         .push_bind(now_ms)
-        .push(" FROM given WHERE job.id = given.job_id AND job.token = given.job_token AND job.state = 1 ")
-        .push("RETURNING id, queue, state, next_at_ms");
+        .push(" FROM given WHERE job.id = given.job_id AND job.token = given.job_token AND job.state = 1")
+        .push(tx.relaxed())
+        .push(" RETURNING id, queue, state, next_at_ms");
     after(&sql.build().fetch_all(&mut **tx).await?)
 }
 
@@ -263,7 +271,9 @@ pub(crate) async fn prolong(tx: &mut Tx, leases: &[Lease], until_ms: i64) -> Res
     let mut sql = given(tx, leases);
     sql.push("UPDATE job SET next_at_ms = ")
         .push_bind(until_ms)
-        .push(" FROM given WHERE job.id = given.job_id AND job.token = given.job_token AND job.state = 1 RETURNING id");
+        .push(" FROM given WHERE job.id = given.job_id AND job.token = given.job_token AND job.state = 1")
+        .push(tx.relaxed())
+        .push(" RETURNING id");
     let rows = sql.build().fetch_all(&mut **tx).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }

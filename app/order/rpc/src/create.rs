@@ -218,20 +218,13 @@ impl OrderService {
         let (ids, row, first_steps) = (self.ids.clone(), order.clone(), steps.clone());
         let before_us = self
             .db
-            .write(move |tx| {
+            .write_one(move |tx| {
                 Box::pin(async move {
-                    let sn = row.sn.as_str();
-                    if let Some(claim) = store::holds::insert(tx, &row.hold_key, sn).await? {
-                        return Ok(Some(claim));
-                    }
-                    store::orders::insert(tx, &row).await?;
-                    store::steps::insert(tx, sn, first_steps).await?;
                     let entries = vec![
                         entries::changed(&ids, &row.sn, row.state, "created"),
                         entries::close(&row.sn, row.pay_before_ms),
                     ];
-                    homestay_outbox::push(tx, &ids, entries).await?;
-                    Ok(None)
+                    store::booking::insert(tx, &ids, &row, first_steps, entries).await
                 })
             })
             .await?;

@@ -11,7 +11,7 @@ use crate::quote::{Quote, quote};
 use crate::rules::{self, Dates};
 use crate::store::{
     self,
-    hold::{NewHold, StoredHold},
+    hold::{NewHold, StoredHold, Taken},
 };
 
 /// What an order asks for.
@@ -166,9 +166,13 @@ async fn take(db: &Db, new: NewHold) -> Result<Outcome> {
     loop {
         let outrun = Arc::new(AtomicBool::new(false));
         let (hold, flag) = (new.clone(), outrun.clone());
-        let outcome = db
-            .write(move |tx| Box::pin(async move { take_once(tx, &hold, &flag).await }))
-            .await;
+        let outcome = if new.attempt > 1 {
+            db.write(move |tx| Box::pin(async move { take_once(tx, &hold, &flag).await }))
+                .await
+        } else {
+            db.write_one(move |tx| Box::pin(async move { take_once(tx, &hold, &flag).await }))
+                .await
+        };
         rounds -= 1;
         if rounds < 1 || !outrun.load(Ordering::Relaxed) {
             return outcome;
@@ -177,26 +181,16 @@ async fn take(db: &Db, new: NewHold) -> Result<Outcome> {
 }
 
 async fn take_once(tx: &mut Tx, hold: &NewHold, outrun: &AtomicBool) -> Result<Outcome> {
-    if hold.attempt > 1 {
-        store::hold::release(tx, hold.order_sn.as_str(), hold.attempt - 1).await?;
+    match store::hold::take(tx, hold).await? {
+        Taken::Unit(unit) => Ok(Outcome::Taken(unit)),
+        Taken::Known(known) => Ok(Outcome::Known(known)),
+        Taken::NoUnit => Err(Error::new(Code::DatesTaken)),
+        Taken::Outrun => {
+            outrun.store(true, Ordering::Relaxed);
+            Err(Error::new(Code::DatesTaken))
+        }
+        Taken::NoMeals => Err(Error::new(Code::MealsSoldOut)),
     }
-    let Some(unit) = store::hold::insert(tx, hold).await? else {
-        let known = store::hold::find_in(tx, &hold.hold_key).await?;
-        return known
-            .map(Outcome::Known)
-            .ok_or_else(|| Error::internal("a known key has no hold"));
-    };
-    if unit == 0 {
-        return Err(Error::new(Code::DatesTaken));
-    }
-    if !store::hold::take_nights(tx, hold, unit).await? {
-        outrun.store(true, Ordering::Relaxed);
-        return Err(Error::new(Code::DatesTaken));
-    }
-    if hold.meals > 0 && !store::hold::take_meals(tx, hold).await? {
-        return Err(Error::new(Code::MealsSoldOut));
-    }
-    Ok(Outcome::Taken(unit))
 }
 
 /// The answer to a key that was used before.

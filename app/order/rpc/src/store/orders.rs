@@ -1,6 +1,6 @@
 //! Rows of `orders`: written once, read by number, key, owner or what is due.
 
-use homestay_db::Tx;
+use homestay_db::{QueryBuilder, Tx};
 use homestay_error::{Error, Result};
 use homestay_types::OrderSn;
 use sqlx::any::AnyRow;
@@ -165,53 +165,60 @@ pub(crate) async fn of_user<'e>(
 }
 
 /// Writes a new order, `awaiting_payment`.
-pub(crate) async fn insert(tx: &mut Tx, order: &Order) -> Result<()> {
+pub(super) async fn insert(tx: &mut Tx, order: &Order) -> Result<()> {
+    let mut insert = tx.builder(format!("INSERT INTO orders ({COLUMNS}) VALUES ("));
+    bind_columns(&mut insert, order)?;
+    insert.push(")");
+    insert.build().execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Columns of a new order, in the order of [`bind_columns`].
+pub(super) const COLUMNS: &str = "id, sn, hold_key, fingerprint, user_id, house_id, shop_id, host_id, title, sub_title, cover, \
+     info, people_num, row_type, food_info, food_cents, price_cents, market_cents, time_zone, check_in_day, check_out_day, \
+     guests, meals, remark, unit, attempt, currency, room_cents, meal_cents, total_cents, lines, state, created_at_ms, \
+     pay_before_ms, updated_at_ms";
+
+pub(super) fn bind_columns(statement: &mut QueryBuilder, order: &Order) -> Result<()> {
     let (o, house) = (order, &order.house);
-    sqlx::query(
-        "INSERT INTO orders (id, sn, hold_key, fingerprint, user_id, house_id, shop_id, host_id, title, sub_title, cover, \
-         info, people_num, row_type, food_info, food_cents, price_cents, market_cents, time_zone, check_in_day, \
-         check_out_day, guests, meals, remark, unit, attempt, currency, room_cents, meal_cents, total_cents, lines, state, \
-         created_at_ms, pay_before_ms, updated_at_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, \
-         $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35)",
-    )
-    .bind(o.id)
-    .bind(o.sn.as_str())
-    .bind(&o.hold_key)
-    .bind(&o.fingerprint)
-    .bind(o.user_id)
-    .bind(house.id)
-    .bind(house.shop_id)
-    .bind(house.host_id)
-    .bind(&house.title)
-    .bind(&house.sub_title)
-    .bind(&house.cover)
-    .bind(&house.info)
-    .bind(house.people_num)
-    .bind(house.row_type)
-    .bind(&house.food_info)
-    .bind(house.food_cents)
-    .bind(house.price_cents)
-    .bind(house.market_cents)
-    .bind(&house.time_zone)
-    .bind(o.check_in_day)
-    .bind(o.check_out_day)
-    .bind(o.guests)
-    .bind(i64::from(o.meals))
-    .bind(&o.remark)
-    .bind(o.unit)
-    .bind(o.attempt)
-    .bind(&o.currency)
-    .bind(o.room_cents)
-    .bind(o.meal_cents)
-    .bind(o.total_cents)
-    .bind(serde_json::to_string(&o.lines).map_err(Error::internal)?)
-    .bind(o.state.name())
-    .bind(o.created_at_ms)
-    .bind(o.pay_before_ms)
-    .bind(o.created_at_ms)
-    .execute(&mut **tx)
-    .await?;
+    let lines = serde_json::to_string(&o.lines).map_err(Error::internal)?;
+    statement
+        .separated(", ")
+        .push_bind(o.id)
+        .push_bind(o.sn.as_str().to_owned())
+        .push_bind(o.hold_key.clone())
+        .push_bind(o.fingerprint.clone())
+        .push_bind(o.user_id)
+        .push_bind(house.id)
+        .push_bind(house.shop_id)
+        .push_bind(house.host_id)
+        .push_bind(house.title.clone())
+        .push_bind(house.sub_title.clone())
+        .push_bind(house.cover.clone())
+        .push_bind(house.info.clone())
+        .push_bind(house.people_num)
+        .push_bind(house.row_type)
+        .push_bind(house.food_info.clone())
+        .push_bind(house.food_cents)
+        .push_bind(house.price_cents)
+        .push_bind(house.market_cents)
+        .push_bind(house.time_zone.clone())
+        .push_bind(o.check_in_day)
+        .push_bind(o.check_out_day)
+        .push_bind(o.guests)
+        .push_bind(i64::from(o.meals))
+        .push_bind(o.remark.clone())
+        .push_bind(o.unit)
+        .push_bind(o.attempt)
+        .push_bind(o.currency.clone())
+        .push_bind(o.room_cents)
+        .push_bind(o.meal_cents)
+        .push_bind(o.total_cents)
+        .push_bind(lines)
+        .push_bind(o.state.name())
+        .push_bind(o.created_at_ms)
+        .push_bind(o.pay_before_ms)
+        .push_bind(o.created_at_ms);
     Ok(())
 }
 

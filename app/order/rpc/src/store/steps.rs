@@ -1,6 +1,6 @@
 //! Rows of `order_step`.
 
-use homestay_db::Tx;
+use homestay_db::{QueryBuilder, Tx};
 use homestay_error::Result;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Executor, FromRow, Row};
@@ -34,13 +34,21 @@ pub(crate) async fn of_order<'e>(db: impl Executor<'e, Database = Any>, sn: &str
     .await?)
 }
 
+/// Columns of what [`push_values`] writes.
+pub(super) const COLUMNS: &str = "order_sn, seq, name, attempt, node, error, started_at_ms, ended_at_ms, \
+     undo_started_at_ms, undo_ended_at_ms";
+
 /// Adds steps; one that is there already stays as it is.
 pub(crate) async fn insert(tx: &mut Tx, sn: &str, steps: Vec<Step>) -> Result<()> {
-    let mut insert = tx.builder(
-        "INSERT INTO order_step (order_sn, seq, name, attempt, node, error, started_at_ms, ended_at_ms, \
-         undo_started_at_ms, undo_ended_at_ms) ",
-    );
-    insert.push_values(steps, |mut row, step| {
+    let mut insert = tx.builder(format!("INSERT INTO order_step ({COLUMNS}) "));
+    push_values(&mut insert, sn, steps);
+    insert.push(" ON CONFLICT DO NOTHING");
+    insert.build().execute(&mut **tx).await?;
+    Ok(())
+}
+
+pub(super) fn push_values(statement: &mut QueryBuilder, sn: &str, steps: Vec<Step>) {
+    statement.push_values(steps, |mut row, step| {
         row.push_bind(sn.to_owned())
             .push_bind(step.seq)
             .push_bind(step.name)
@@ -52,9 +60,6 @@ pub(crate) async fn insert(tx: &mut Tx, sn: &str, steps: Vec<Step>) -> Result<()
             .push_bind(step.undo_started_at_ms)
             .push_bind(step.undo_ended_at_ms);
     });
-    insert.push(" ON CONFLICT DO NOTHING");
-    insert.build().execute(&mut **tx).await?;
-    Ok(())
 }
 
 /// Ends a step that has begun.

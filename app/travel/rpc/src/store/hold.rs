@@ -1,8 +1,8 @@
-use homestay_db::{Dialect, Tx};
+use homestay_db::{Dialect, Reader, Tx};
 use homestay_error::{Error, Result};
 use homestay_types::OrderSn;
+use sqlx::Row;
 use sqlx::any::AnyRow;
-use sqlx::{AnyPool, Row};
 
 /// A hold to be written.
 #[derive(Debug, Clone)]
@@ -79,7 +79,7 @@ fn read(row: &AnyRow) -> Result<StoredHold> {
 }
 
 /// The hold of a key.
-pub(crate) async fn find(pool: &AnyPool, hold_key: &str) -> Result<Option<StoredHold>> {
+pub(crate) async fn find(pool: Reader<'_>, hold_key: &str) -> Result<Option<StoredHold>> {
     let row = sqlx::query(stored!("hold_key = $1"))
         .bind(hold_key.to_owned())
         .fetch_optional(pool)
@@ -98,7 +98,7 @@ pub(crate) async fn find_in(tx: &mut Tx, hold_key: &str) -> Result<Option<Stored
 
 /// The latest hold of an order before `attempt`.
 pub(crate) async fn find_earlier(
-    pool: &AnyPool,
+    pool: Reader<'_>,
     order_sn: &OrderSn,
     attempt: i64,
 ) -> Result<Option<StoredHold>> {
@@ -113,7 +113,7 @@ pub(crate) async fn find_earlier(
 }
 
 /// Writes the hold with the lowest unit that is free on all its nights, 0 if there is none; `None` if the key is known.
-pub(crate) async fn insert(tx: &mut Tx, hold: &NewHold) -> Result<Option<i64>> {
+async fn insert(tx: &mut Tx, hold: &NewHold) -> Result<Option<i64>> {
     let rows = sqlx::query(
         "WITH RECURSIVE u(unit) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT unit + 1 FROM u WHERE unit < $10) \
          INSERT INTO hold (hold_key, fingerprint, order_sn, attempt, house_id, shop_id, check_in, check_out, \
@@ -142,8 +142,49 @@ pub(crate) async fn insert(tx: &mut Tx, hold: &NewHold) -> Result<Option<i64>> {
     Ok(rows.first().map(|row| row.try_get(0)).transpose()?)
 }
 
+/// What [`take`] found.
+#[derive(Debug, Clone)]
+pub(crate) enum Taken {
+    /// The hold is written, with this unit.
+    Unit(i64),
+    /// The key is known; nothing was changed.
+    Known(StoredHold),
+    /// No unit is free on all nights.
+    NoUnit,
+    /// Another hold took the chosen unit at the same moment: others may be free.
+    Outrun,
+    /// A unit is free, but not enough meals are left.
+    NoMeals,
+}
+
+/// Writes the hold and takes its nights and meals; whatever is not had, what was changed has to be undone.
+pub(crate) async fn take(tx: &mut Tx, hold: &NewHold) -> Result<Taken> {
+    if tx.is_one_statement() {
+        return super::hold_in_one::take(tx, hold).await;
+    }
+    if hold.attempt > 1 {
+        release(tx, hold.order_sn.as_str(), hold.attempt - 1).await?;
+    }
+    let Some(unit) = insert(tx, hold).await? else {
+        let known = find_in(tx, &hold.hold_key).await?;
+        return known
+            .map(Taken::Known)
+            .ok_or_else(|| Error::internal("a known key has no hold"));
+    };
+    if unit == 0 {
+        return Ok(Taken::NoUnit);
+    }
+    if !take_nights(tx, hold, unit).await? {
+        return Ok(Taken::Outrun);
+    }
+    if hold.meals > 0 && !take_meals(tx, hold).await? {
+        return Ok(Taken::NoMeals);
+    }
+    Ok(Taken::Unit(unit))
+}
+
 /// Takes the nights of `unit`, in day order so that two who want the same wait and do not deadlock; whether all were free.
-pub(crate) async fn take_nights(tx: &mut Tx, hold: &NewHold, unit: i64) -> Result<bool> {
+async fn take_nights(tx: &mut Tx, hold: &NewHold, unit: i64) -> Result<bool> {
     let taken = sqlx::query(
         "WITH RECURSIVE d(day) AS (SELECT CAST($2 AS BIGINT) UNION ALL SELECT day + 1 FROM d WHERE day + 1 < $3) \
          INSERT INTO night (house_id, day, unit, order_sn, attempt) \
@@ -163,7 +204,7 @@ pub(crate) async fn take_nights(tx: &mut Tx, hold: &NewHold, unit: i64) -> Resul
 }
 
 /// Takes the meals of each day; whether there were enough on all.
-pub(crate) async fn take_meals(tx: &mut Tx, hold: &NewHold) -> Result<bool> {
+async fn take_meals(tx: &mut Tx, hold: &NewHold) -> Result<bool> {
     let taken = sqlx::query(
         "WITH RECURSIVE d(day) AS (SELECT CAST($2 AS BIGINT) UNION ALL SELECT day + 1 FROM d WHERE day + 1 < $3) \
          INSERT INTO meal_day (house_id, day, taken) \
@@ -274,7 +315,7 @@ async fn give_back(tx: &mut Tx, released: &[AnyRow]) -> Result<i64> {
 /// Holds without an order that were made at `until_ms` or before, oldest first, after the place where the last page ended.
 /// At most a hundred.
 pub(crate) async fn open(
-    pool: &AnyPool,
+    pool: Reader<'_>,
     until_ms: i64,
     (after_ms, after_key): &(i64, String),
 ) -> Result<Vec<OpenHold>> {

@@ -1,6 +1,7 @@
+use homestay_db::Reader;
 use homestay_error::Result;
+use sqlx::Row;
 use sqlx::any::AnyRow;
-use sqlx::{AnyPool, Row};
 
 use crate::house::{Day, House};
 
@@ -49,7 +50,7 @@ pub(crate) fn read(row: &AnyRow) -> Result<House, sqlx::Error> {
 }
 
 /// A house by its id.
-pub(crate) async fn find(pool: &AnyPool, id: i64) -> Result<Option<House>> {
+pub(crate) async fn find(pool: Reader<'_>, id: i64) -> Result<Option<House>> {
     let row = sqlx::query(concat!(
         "SELECT ",
         house_columns!(),
@@ -63,7 +64,7 @@ pub(crate) async fn find(pool: &AnyPool, id: i64) -> Result<Option<House>> {
 
 /// A house and its own calendar rows in `[from, to)`, in one statement.
 pub(crate) async fn find_with_days(
-    pool: &AnyPool,
+    pool: Reader<'_>,
     id: i64,
     (from, to): (i64, i64),
 ) -> Result<Option<(House, Vec<Day>)>> {
@@ -104,7 +105,7 @@ pub(crate) struct Stock {
 }
 
 /// Every day in `[from, to)` with its own row, if there is one, and what is sold.
-pub(crate) async fn stock(pool: &AnyPool, house_id: i64, (from, to): (i64, i64)) -> Result<Vec<Stock>> {
+pub(crate) async fn stock(pool: Reader<'_>, house_id: i64, (from, to): (i64, i64)) -> Result<Vec<Stock>> {
     let rows = sqlx::query(
         "WITH RECURSIVE d(day) AS (SELECT CAST($2 AS BIGINT) UNION ALL SELECT day + 1 FROM d WHERE day + 1 < $3) \
          SELECT d.day, COALESCE(own.price_cents, 0), COALESCE(own.blocked, 0), \

@@ -1,7 +1,7 @@
-use homestay_db::Db;
+use homestay_db::{Db, Reader};
 use homestay_error::Result;
+use sqlx::Row;
 use sqlx::any::AnyRow;
-use sqlx::{AnyPool, Row};
 
 use crate::house::Shop;
 use crate::store::list::size;
@@ -45,7 +45,7 @@ fn read(row: &AnyRow) -> Result<Shop, sqlx::Error> {
 }
 
 /// A shop by its id.
-pub(crate) async fn find(pool: &AnyPool, id: i64, now_ms: i64) -> Result<Option<Shop>> {
+pub(crate) async fn find(pool: Reader<'_>, id: i64, now_ms: i64) -> Result<Option<Shop>> {
     let row = sqlx::query(concat!(
         "SELECT ",
         shop_columns!(),
@@ -79,7 +79,7 @@ pub(crate) async fn newest(db: &Db, last_id: i64, limit: usize, now_ms: i64) -> 
 }
 
 /// Accounts of the operator's list of good hosts, the best first, at most ten.
-pub(crate) async fn good_hosts(pool: &AnyPool) -> Result<Vec<i64>> {
+pub(crate) async fn good_hosts(pool: Reader<'_>) -> Result<Vec<i64>> {
     let rows =
         sqlx::query("SELECT data_id FROM activity WHERE kind = 'good_host' ORDER BY place, data_id LIMIT 10")
             .fetch_all(pool)

@@ -1,10 +1,10 @@
 use std::collections::HashMap;
 
-use homestay_db::{Db, Dialect, QueryBuilder, Tx};
+use homestay_db::{Db, Dialect, QueryBuilder, Reader, Tx};
 use homestay_error::{Error, Result};
 use homestay_types::Role;
 use sqlx::any::AnyRow;
-use sqlx::{Any, AnyPool, Executor, Row};
+use sqlx::{Any, Executor, Row};
 
 /// `auth_type` of a login by mobile and password.
 pub(crate) const SYSTEM: &str = "system";
@@ -131,7 +131,7 @@ pub(crate) async fn insert_system_auths(tx: &mut Tx, mobiles: &[(String, i64)]) 
 }
 
 /// The account of a mobile with its password hash, for a login.
-pub(crate) async fn credentials(db: &AnyPool, mobile: &str) -> Result<Option<(Holder, String)>> {
+pub(crate) async fn credentials(db: Reader<'_>, mobile: &str) -> Result<Option<(Holder, String)>> {
     let row = sqlx::query("SELECT id, role, password_hash FROM app_user WHERE mobile = $1")
         .bind(mobile)
         .fetch_optional(db)
@@ -215,7 +215,7 @@ pub(crate) async fn raise(tx: &mut Tx, id: i64, role: Role, password_hash: &str)
 }
 
 /// The account with this id, as its owner sees it.
-pub(crate) async fn account(db: &AnyPool, id: i64) -> Result<Option<Account>> {
+pub(crate) async fn account(db: Reader<'_>, id: i64) -> Result<Option<Account>> {
     let row = sqlx::query(
         "SELECT u.id, u.mobile, u.nickname, u.sex, u.avatar, u.info, u.role, u.created_at_ms, a.auth_key \
          FROM app_user u LEFT JOIN user_auth a ON a.user_id = u.id AND a.auth_type = 'wxMini' WHERE u.id = $1",
