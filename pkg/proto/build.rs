@@ -24,6 +24,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         out.join("descriptor.bin"),
         prost::Message::encode_to_vec(&descriptors),
     )?;
+    let mut idempotent: Vec<String> = Vec::new();
+    for file in &descriptors.file {
+        for service in &file.service {
+            let repeatable = service.method.iter().filter(|method| {
+                let options = method.options.as_ref();
+                options.is_some_and(|options| options.idempotency_level.is_some())
+            });
+            idempotent.extend(
+                repeatable.map(|method| format!("/{}.{}/{}", file.package(), service.name(), method.name())),
+            );
+        }
+    }
+    idempotent.sort();
+    std::fs::write(out.join("idempotent.rs"), format!("&{idempotent:#?}"))?;
     tonic_prost_build::configure().compile_fds(descriptors)?;
     Ok(())
 }

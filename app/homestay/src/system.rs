@@ -200,12 +200,18 @@ impl System {
             &settings.auth,
             keys.clone(),
             usercenter_rpc::wechat::provider(wechat, settings.demo, homestay_http::client(wechat.timeout)),
+            usercenter_rpc::Throttle::local(&settings.auth, &clock),
         );
         slots
             .usercenter
             .bind(guard(usercenter_rpc::METHODS).local(UserCenterServer::new(users)));
-        let jobs =
-            mqueue_rpc::MqueueService::new(mqueue.clone(), ids, clock.clone(), settings.mqueue.clone());
+        let jobs = mqueue_rpc::MqueueService::new(
+            mqueue.clone(),
+            ids,
+            clock.clone(),
+            mqueue_rpc::Bell::memory(),
+            settings.mqueue.clone(),
+        );
         slots
             .mqueue
             .bind(guard(mqueue_rpc::METHODS).local(MqueueServer::new(jobs)));

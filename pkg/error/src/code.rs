@@ -86,6 +86,8 @@ codes! {
     IdempotencyKeyExpired = ("IDEMPOTENCY_KEY_EXPIRED", 100_016, CONFLICT, FailedPrecondition, "this Idempotency-Key belongs to an attempt that was given up, use a new one"),
     /// No such route.
     RouteNotFound = ("ROUTE_NOT_FOUND", 100_017, NOT_FOUND, Unimplemented, "no such route"),
+    /// A server of ours has as many calls in hand as it may; this one was not begun.
+    Overloaded = ("OVERLOADED", 100_018, SERVICE_UNAVAILABLE, ResourceExhausted, "overloaded, try again later"),
 
     /// The mobile number has an account.
     MobileTaken = ("MOBILE_TAKEN", 101_001, CONFLICT, AlreadyExists, "user has been registered"),
@@ -148,6 +150,7 @@ impl Code {
             Code::Internal
                 | Code::Database
                 | Code::Unavailable
+                | Code::Overloaded
                 | Code::Timeout
                 | Code::Provider
                 | Code::TooManyRequests

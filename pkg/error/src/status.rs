@@ -42,7 +42,8 @@ impl From<Status> for Error {
         ours.unwrap_or_else(|| {
             let code = match status.code() {
                 Grpc::DeadlineExceeded | Grpc::Cancelled => Code::Timeout,
-                Grpc::Unavailable | Grpc::ResourceExhausted => Code::Unavailable,
+                Grpc::Unavailable => Code::Unavailable,
+                Grpc::ResourceExhausted => Code::Overloaded,
                 Grpc::Unauthenticated => Code::Unauthenticated,
                 Grpc::PermissionDenied => Code::Forbidden,
                 _ => Code::Internal,
@@ -78,6 +79,7 @@ mod tests {
     fn a_foreign_status_is_judged_by_its_code() {
         for (grpc, want) in [
             (Grpc::Unavailable, Code::Unavailable),
+            (Grpc::ResourceExhausted, Code::Overloaded),
             (Grpc::Cancelled, Code::Timeout),
             (Grpc::Unknown, Code::Internal),
         ] {

@@ -74,7 +74,7 @@ pub(crate) fn shape(mut response: Response, path: &str, compat: bool, request_id
     };
     let headers = shaped.headers_mut();
     match error.code() {
-        Code::Unavailable | Code::Timeout | Code::Provider => {
+        Code::Unavailable | Code::Overloaded | Code::Timeout | Code::Provider => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         Code::TooManyRequests => {

@@ -91,7 +91,7 @@ impl FromStr for Actor {
     }
 }
 
-/// Which kinds of actors may call a method.
+/// Which kinds of actors may call a method, and whether it waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allow(u8);
 
@@ -104,6 +104,7 @@ impl Allow {
     pub const STAFF: Allow = Allow(4);
     /// Our own processes.
     pub const SERVICE: Allow = Allow(8);
+    const WAITS: u8 = 16;
     /// Everyone who has come this far.
     pub const ANYONE: Allow = Allow(15);
 
@@ -111,6 +112,16 @@ impl Allow {
     #[must_use]
     pub const fn or(self, other: Allow) -> Allow {
         Allow(self.0 | other.0)
+    }
+
+    /// The same callers, of a long poll: it waits rather than works, so the server's limit of calls does not count it.
+    #[must_use]
+    pub const fn waits(self) -> Allow {
+        Allow(self.0 | Self::WAITS)
+    }
+
+    pub(crate) fn is_long_poll(self) -> bool {
+        self.0 & Self::WAITS != 0
     }
 
     /// Whether `actor` is of an allowed kind.

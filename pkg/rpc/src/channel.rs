@@ -13,6 +13,8 @@ use tower::{Service, ServiceExt};
 
 use crate::actor::Identity;
 use crate::guard::LocalService;
+use crate::remote::Remote;
+use crate::resolve::Resolver;
 use crate::{ACTOR, CREDENTIAL, TIMEOUT, deadline};
 
 static CALLS: LazyLock<Red> =
@@ -29,7 +31,7 @@ pub struct Channel {
 #[derive(Debug, Clone)]
 enum Link {
     Local(LocalSlot),
-    Remote(tonic::transport::Channel),
+    Remote(Remote),
 }
 
 /// The place of a domain's server in this process. Channels may be made before the server is: domains call each other.
@@ -56,34 +58,26 @@ impl LocalSlot {
 }
 
 impl Channel {
-    /// A channel to servers in other processes, balanced over `endpoints` (`http://host:port`). Connects when first used.
+    /// A channel to servers in other processes, over all addresses behind `endpoints`: `http://host:port`, where the host may
+    /// be a name with several addresses (a headless Service). Names are looked up again every few seconds and after failures;
+    /// addresses come and go without anybody noticing. Connects when first used. To be made on the runtime.
+    ///
+    /// A call that certainly did not reach a server is made again elsewhere; one that may have reached it is made again only if
+    /// its method is idempotent ([`homestay_proto::IDEMPOTENT`]), within its deadline and a budget.
     ///
     /// # Errors
     /// [`Code::InvalidArgument`] naming the endpoint that is no address, or if there is none.
     pub fn remote(endpoints: &[String], identity: Identity) -> Result<Self, Error> {
-        if endpoints.is_empty() {
-            return Err(Error::invalid("endpoints", "must name at least one address"));
-        }
-        let endpoints = endpoints
-            .iter()
-            .map(|address| {
-                tonic::transport::Endpoint::from_shared(address.clone())
-                    .map(|e| {
-                        e.connect_timeout(std::time::Duration::from_secs(1))
-                            .tcp_nodelay(true)
-                            .http2_keep_alive_interval(std::time::Duration::from_secs(10))
-                            .keep_alive_timeout(std::time::Duration::from_secs(5))
-                            .keep_alive_while_idle(true)
-                    })
-                    .map_err(|_| Error::invalid("endpoints", format!("has no address in {address:?}")))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let channel = match endpoints.as_slice() {
-            [one] => one.connect_lazy(),
-            many => tonic::transport::Channel::balance_list(many.iter().cloned()),
-        };
+        Self::remote_by(endpoints, identity, Resolver::system())
+    }
+
+    /// As [`Channel::remote`], with names looked up by `resolver`.
+    ///
+    /// # Errors
+    /// As [`Channel::remote`].
+    pub fn remote_by(endpoints: &[String], identity: Identity, resolver: Resolver) -> Result<Self, Error> {
         Ok(Self {
-            link: Link::Remote(channel),
+            link: Link::Remote(Remote::new(endpoints, resolver)?),
             identity,
         })
     }
@@ -132,10 +126,7 @@ impl Service<Request<Body>> for Channel {
                         }
                         None => Err(Status::from(Error::unavailable("the peer has not started"))),
                     },
-                    Link::Remote(mut channel) => {
-                        let ready = channel.ready().await.map_err(unreachable_peer)?;
-                        ready.call(request).await.map_err(unreachable_peer)
-                    }
+                    Link::Remote(remote) => remote.call(request, left).await,
                 }
             };
             let outcome = tokio::time::timeout(left, call)
@@ -144,15 +135,6 @@ impl Service<Request<Body>> for Channel {
             CALLS.observe(&method, code_of(outcome.as_ref()), began.elapsed());
             outcome
         })
-    }
-}
-
-/// The transport, too, reads the deadline from the header, and may be the first to see it pass.
-fn unreachable_peer(cause: tonic::transport::Error) -> Status {
-    let status = Status::from_error(Box::new(cause));
-    match status.code() {
-        tonic::Code::Cancelled | tonic::Code::DeadlineExceeded => Error::new(Code::Timeout).into(),
-        _ => Error::unavailable(status).into(),
     }
 }
 

@@ -10,6 +10,7 @@ use homestay_telemetry::metrics::Red;
 use homestay_telemetry::trace::{self, TraceContext};
 use http::{Request, Response};
 use subtle::ConstantTimeEq;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 use tonic::body::Body;
 use tower::util::BoxCloneSyncService;
@@ -36,6 +37,8 @@ pub struct Guard {
     credential: Arc<str>,
     methods: Methods,
     tasks: Tasks,
+    /// Turns for calls; none left, none taken on.
+    turns: Option<Arc<Semaphore>>,
 }
 
 impl std::fmt::Debug for Guard {
@@ -54,6 +57,24 @@ impl Guard {
             credential: credential.into(),
             methods,
             tasks,
+            turns: None,
+        }
+    }
+
+    /// Takes on at most this many calls at once, long polls aside, and refuses more at once with [`Code::Overloaded`]. A call
+    /// counts until its work is done, whether or not its caller still waits. Clones share the limit.
+    #[must_use]
+    pub fn limit(mut self, calls: usize) -> Self {
+        self.turns = Some(Arc::new(Semaphore::new(calls)));
+        self
+    }
+
+    /// The same credential and tasks before another server.
+    pub(crate) fn over(&self, methods: Methods) -> Self {
+        Self {
+            methods,
+            turns: None,
+            ..self.clone()
         }
     }
 
@@ -70,7 +91,7 @@ impl Guard {
         BoxCloneSyncService::new(self.layer(server))
     }
 
-    fn admit(&self, request: &Request<Body>) -> Result<Actor, Error> {
+    fn admit(&self, request: &Request<Body>) -> Result<(Actor, Option<OwnedSemaphorePermit>), Error> {
         let headers = request.headers();
         let given = headers
             .get(CREDENTIAL)
@@ -85,9 +106,19 @@ impl Guard {
             .ok_or_else(|| Error::with(Code::Unauthenticated, "actor required"))?;
         let path = request.uri().path();
         match self.methods.iter().find(|(method, _)| *method == path) {
-            Some((_, allow)) if allow.allows(&actor) => Ok(actor),
+            Some((_, allow)) if allow.allows(&actor) => Ok((actor, self.turn(*allow)?)),
             Some(_) if actor == Actor::Anonymous => Err(Error::new(Code::Unauthenticated)),
             _ => Err(Error::new(Code::Forbidden)),
+        }
+    }
+
+    fn turn(&self, allow: Allow) -> Result<Option<OwnedSemaphorePermit>, Error> {
+        match &self.turns {
+            Some(turns) if !allow.is_long_poll() => {
+                let turn = turns.clone().try_acquire_owned();
+                turn.map(Some).map_err(|_| Error::new(Code::Overloaded))
+            }
+            _ => Ok(None),
         }
     }
 }
@@ -144,8 +175,8 @@ where
             .find(|(method, _)| *method == request.uri().path());
         // Unknown paths share one label: whoever calls must not be able to grow our metrics.
         let method = known.map_or("unknown", |(method, _)| method.trim_start_matches('/'));
-        let actor = match self.guard.admit(&request) {
-            Ok(actor) => actor,
+        let (actor, turn) = match self.guard.admit(&request) {
+            Ok(admitted) => admitted,
             Err(error) => {
                 let response = Status::from(error).into_http();
                 REQUESTS.observe(method, code_of(Ok(&response)), began.elapsed());
@@ -162,7 +193,12 @@ where
             .unwrap_or(deadline::CALL);
         let inner = self.inner.clone();
         let span = tracing::info_span!("rpc", method, trace_id = %context.trace_id());
-        let work = trace::scope(context, deadline::scope(left, inner.oneshot(request))).instrument(span);
+        let work = async move {
+            let response = inner.oneshot(request).await;
+            drop(turn);
+            response
+        };
+        let work = trace::scope(context, deadline::scope(left, work)).instrument(span);
         let task = self.guard.tasks.spawn(work);
         Box::pin(async move {
             let response = match task.await {

@@ -8,12 +8,17 @@ mod actor;
 mod channel;
 pub mod deadline;
 mod guard;
+mod health;
+mod peers;
+mod remote;
+mod resolve;
 mod serve;
 
 pub use actor::{Actor, Allow, Identity};
 pub use channel::{Channel, LocalSlot};
 pub use guard::{Guard, LocalService, Methods, actor};
-pub use serve::serve;
+pub use resolve::Resolver;
+pub use serve::{Serving, serve};
 
 /// Metadata that proves a call comes from inside.
 const CREDENTIAL: &str = "x-homestay-credential";

@@ -8,7 +8,7 @@ use homestay_proto::mqueue as pb;
 use homestay_proto::mqueue::mqueue_client::MqueueClient;
 use homestay_proto::mqueue::mqueue_server::{Mqueue, MqueueServer};
 use homestay_rpc::{
-    Actor, Allow, Channel, Guard, Identity, LocalSlot, Methods, deadline, request_for, serve,
+    Actor, Allow, Channel, Guard, Identity, LocalSlot, Methods, Serving, deadline, request_for, serve,
 };
 use homestay_service::{Stop, Tasks};
 use homestay_telemetry::trace::{self, TraceContext};
@@ -86,7 +86,13 @@ async fn links() -> Links {
     let address = format!("http://{}", listener.local_addr().unwrap());
     let stop = Stop::new();
     let tasks = Tasks::new();
-    let server = serve(listener, guard, MqueueServer::new(mirror), stop.clone());
+    let server = serve(
+        listener,
+        guard,
+        MqueueServer::new(mirror),
+        Serving::default(),
+        stop.clone(),
+    );
     tasks.detach(async move { server.await.unwrap() });
     let both = |credential: &str, actor: &Actor| {
         let identity = Identity::new(credential, actor);

@@ -14,7 +14,7 @@ use homestay_proto::mqueue::mqueue_server::MqueueServer;
 use homestay_rpc::Actor;
 use homestay_service::{Stop, Tasks};
 use homestay_testkit::{channel_as, serve};
-use mqueue_rpc::{Config, METHODS, MIGRATIONS, MqueueService};
+use mqueue_rpc::{Bell, Config, METHODS, MIGRATIONS, MqueueService};
 use tokio::sync::mpsc;
 
 /// Milliseconds from due time to start.
@@ -113,7 +113,13 @@ async fn main() {
         .expect("a database");
     let ids = Ids::new(clock.clone(), 0);
     let slot = serve(
-        MqueueServer::new(MqueueService::new(db, ids, clock.clone(), Config::default())),
+        MqueueServer::new(MqueueService::new(
+            db,
+            ids,
+            clock.clone(),
+            Bell::memory(),
+            Config::default(),
+        )),
         METHODS,
     );
     let channel = channel_as(&slot, &Actor::Service("bench".into()));

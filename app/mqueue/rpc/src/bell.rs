@@ -1,13 +1,23 @@
 //! Wakes claims that wait: it says *look now*, never what is there. Losing a ring costs a second, never a job.
 
+mod shared;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use homestay_clock::Clock;
+use homestay_error::Result;
 use tokio::sync::Notify;
 
-/// The bells of all queues, in memory.
+/// The bells of all queues: of this process, or of all replicas.
 #[derive(Debug, Clone, Default)]
-pub struct Bell(Arc<Mutex<Waiters>>);
+pub struct Bell {
+    waiters: Shared,
+    others: Option<shared::Others>,
+}
+
+/// Who waits in this process.
+type Shared = Arc<Mutex<Waiters>>;
 
 #[derive(Debug, Default)]
 struct Waiters {
@@ -34,8 +44,28 @@ pub struct Place {
 }
 
 impl Bell {
+    /// A bell that only this process hears.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::default()
+    }
+
+    /// A bell that all replicas on this Redis hear; its keys and its channel begin with `prefix`. It connects by itself, and
+    /// again whenever the connection is lost: what is not heard meanwhile comes a second late. To be made on the runtime.
+    ///
+    /// # Errors
+    /// [`homestay_error::Code::InvalidArgument`] if `url` is no Redis URL.
+    pub fn redis(url: &str, prefix: &str, clock: &Clock) -> Result<Self> {
+        let waiters = Shared::default();
+        let others = shared::Others::connect(url, prefix, clock, &waiters)?;
+        Ok(Self {
+            waiters,
+            others: Some(others),
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiters> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiters)
     }
 
     /// Takes a place, before the first look: what comes between look and sleep then wakes it.
@@ -65,12 +95,11 @@ impl Bell {
         }
     }
 
-    /// A job of the queue is to be looked at at `at_ms`: wakes who would sleep longer.
+    /// A job of the queue is to be looked at at `at_ms`: wakes who would sleep longer, here at once and elsewhere soon.
     pub fn ring(&self, queue: &str, at_ms: i64) {
-        if let Some(places) = self.lock().queues.get(queue) {
-            for waiter in places.values().filter(|waiter| at_ms < waiter.until_ms) {
-                waiter.wake.notify_one();
-            }
+        self.lock().ring(queue, at_ms);
+        if let Some(others) = &self.others {
+            others.ring(queue, at_ms);
         }
     }
 
@@ -79,6 +108,20 @@ impl Bell {
         for waiter in self.lock().queues.values_mut().flat_map(HashMap::values_mut) {
             if waiter.worker == worker {
                 waiter.dismissed = true;
+                waiter.wake.notify_one();
+            }
+        }
+    }
+}
+
+fn lock(waiters: &Shared) -> MutexGuard<'_, Waiters> {
+    waiters.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Waiters {
+    fn ring(&self, queue: &str, at_ms: i64) {
+        if let Some(places) = self.queues.get(queue) {
+            for waiter in places.values().filter(|waiter| at_ms < waiter.until_ms) {
                 waiter.wake.notify_one();
             }
         }
@@ -132,7 +175,7 @@ mod tests {
 
     #[test]
     fn only_an_earlier_job_of_the_same_queue_wakes() {
-        let bell = Bell::default();
+        let bell = Bell::memory();
         let place = bell.wait("order", "w");
         bell.ring("order", 5_000);
         assert!(rung(&place), "it has not looked yet: anything may matter");
@@ -151,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_stopped_worker_is_sent_home_and_nobody_else() {
-        let bell = Bell::default();
+        let bell = Bell::memory();
         let (mine, other) = (bell.wait("order", "mine"), bell.wait("order", "other"));
         bell.dismiss("mine");
         assert!((rung(&mine), mine.dismissed()) == (true, true));
@@ -160,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_place_is_gone_with_its_claim() {
-        let bell = Bell::default();
+        let bell = Bell::memory();
         drop(bell.wait("order", "w"));
         assert!(bell.lock().queues.is_empty());
     }

@@ -1,8 +1,8 @@
 //! The job broker: the job table and the only door to it.
 //!
 //! A job exists from its enqueueing until it is done or dead. A claim is one guarded UPDATE that gives a lease with a fencing
-//! token; attempts, backoff and dead letters are decided here, once for all. The bell (in memory) only says *look now*; every
-//! waiting claim also looks once a second.
+//! token; attempts, backoff and dead letters are decided here, once for all. The [`Bell`] only says *look now*; every waiting
+//! claim also looks once a second.
 
 mod bell;
 mod claim;
@@ -22,6 +22,7 @@ use homestay_clock::{Clock, Ids};
 use homestay_db::Db;
 use homestay_rpc::{Allow, Methods};
 
+pub use bell::Bell;
 pub use config::Config;
 
 /// The tables of this domain.
@@ -30,7 +31,7 @@ pub const MIGRATIONS: homestay_db::Migrations = &[(1, "job", include_str!("../mi
 /// Who may call what.
 pub const METHODS: Methods = &[
     ("/homestay.mqueue.v1.Mqueue/Enqueue", Allow::SERVICE),
-    ("/homestay.mqueue.v1.Mqueue/Claim", Allow::SERVICE),
+    ("/homestay.mqueue.v1.Mqueue/Claim", Allow::SERVICE.waits()),
     ("/homestay.mqueue.v1.Mqueue/Finish", Allow::SERVICE),
     ("/homestay.mqueue.v1.Mqueue/Heartbeat", Allow::SERVICE),
     ("/homestay.mqueue.v1.Mqueue/Release", Allow::SERVICE),
@@ -52,19 +53,19 @@ pub struct MqueueService {
     ids: Ids,
     clock: Clock,
     config: Arc<Config>,
-    bell: bell::Bell,
+    bell: Bell,
 }
 
 impl MqueueService {
-    /// The broker over its database.
+    /// The broker over its database; `bell` wakes claims that wait.
     #[must_use]
-    pub fn new(db: Db, ids: Ids, clock: Clock, config: Config) -> Self {
+    pub fn new(db: Db, ids: Ids, clock: Clock, bell: Bell, config: Config) -> Self {
         Self {
             db,
             ids,
             clock,
             config: Arc::new(config),
-            bell: bell::Bell::default(),
+            bell,
         }
     }
 }

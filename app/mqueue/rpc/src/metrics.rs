@@ -45,3 +45,20 @@ pub(crate) fn count(queue: &str, event: &str, jobs: usize) {
             .inc_by(u64::try_from(jobs).unwrap_or(u64::MAX));
     }
 }
+
+/// Rings between replicas.
+pub(crate) static BELL: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    metrics::counter(
+        "mqueue_bell_rings_total",
+        "Rings between replicas by what happened to them: rung, heard, dropped.",
+        &["event"],
+    )
+});
+/// The two connections to Redis.
+pub(crate) static BELL_UP: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    metrics::gauge(
+        "mqueue_bell_connected",
+        "Whether the bell's connection to Redis stands (1) or not (0).",
+        &["line"],
+    )
+});

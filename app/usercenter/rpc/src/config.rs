@@ -19,9 +19,9 @@ pub struct Config {
     /// Life of a refresh token, such as "30days". Each use gives a new one.
     #[serde(with = "humantime_serde")]
     pub refresh_ttl: Duration,
-    /// Registrations a minute, per address and per mobile, in each process. 0: no throttle.
+    /// Registrations a minute, per address and per mobile: of all replicas together with Redis, else of each. 0: no throttle.
     pub register_per_minute: u32,
-    /// Logins a minute (by password or WeChat), per address and per mobile, in each process. 0: no throttle.
+    /// Logins a minute (by password or WeChat), per address and per mobile: of all replicas together with Redis, else of each. 0: no throttle.
     pub login_per_minute: u32,
     /// Mobile of the first admin. Empty: none is made.
     pub admin_mobile: String,

@@ -35,6 +35,7 @@ impl UserService {
     /// The service over its database (migrated with [`crate::MIGRATIONS`]).
     ///
     /// The first of `keys` signs access tokens: the processes that check them need the same keys. `wechat` comes from [`crate::wechat::provider`].
+    /// `throttle` is made from the same `config`.
     #[must_use]
     pub fn new(
         db: Db,
@@ -43,15 +44,16 @@ impl UserService {
         config: &Config,
         keys: Keys,
         wechat: Arc<dyn WechatProvider>,
+        throttle: Throttle,
     ) -> Self {
         Self {
             sessions: Sessions::new(ids.clone(), clock.clone(), keys, config),
-            throttle: Throttle::new(config, &clock),
             passwords: Passwords::default(),
             db,
             ids,
             clock,
             wechat,
+            throttle,
         }
     }
 }
@@ -68,7 +70,7 @@ impl UserCenter for UserService {
         account::mobile(&request.mobile)?;
         account::password(&request.password)?;
         let nickname = account::nickname(&request.nickname)?.map(str::to_owned);
-        self.throttle.register(&request.address, &request.mobile)?;
+        self.throttle.register(&request.address, &request.mobile).await?;
         let applicant = Applicant {
             mobile: request.mobile,
             password: request.password,
@@ -89,7 +91,9 @@ impl UserCenter for UserService {
     async fn login(&self, request: Request<LoginRequest>) -> Result<Response<Session>, Status> {
         let request = request.into_inner();
         account::mobile(&request.mobile)?;
-        self.throttle.login(&request.address, Some(&request.mobile))?;
+        self.throttle
+            .login(&request.address, Some(&request.mobile))
+            .await?;
         let session = login::login(
             &self.db,
             &self.passwords,
@@ -108,7 +112,7 @@ impl UserCenter for UserService {
         if request.code.is_empty() {
             return Err(Error::invalid("code", "must not be empty").into());
         }
-        self.throttle.login(&request.address, None)?;
+        self.throttle.login(&request.address, None).await?;
         let login = WxLogin {
             code: request.code,
             iv: request.iv,

@@ -31,6 +31,7 @@ pub use config::{Config, WechatConfig};
 pub use grpc::UserService;
 pub use password::Passwords;
 pub use sweep::sweep;
+pub use throttle::Throttle;
 pub use wechat::WechatProvider;
 
 /// Schema of the domain, for `homestay_db`.

@@ -25,7 +25,7 @@ use sqlx::Row;
 use tonic::{Response, Status};
 
 use crate::wechat::{SandboxWechat, WechatProvider};
-use crate::{Config, METHODS, MIGRATIONS, Passwords, UserService};
+use crate::{Config, METHODS, MIGRATIONS, Passwords, Throttle, UserService};
 
 const MOBILE: &str = "13800000001";
 const PASSWORD: &str = "hunter22";
@@ -59,6 +59,7 @@ impl TestUsers {
             &config,
             keys.clone(),
             wechat,
+            Throttle::local(&config, &clock),
         );
         let passwords = service.passwords.clone();
         let slot = homestay_testkit::serve(UserCenterServer::new(service), METHODS);

@@ -12,7 +12,7 @@ use homestay_proto::mqueue::mqueue_server::MqueueServer;
 use homestay_proto::mqueue::result::Outcome;
 use homestay_rpc::{Actor, Channel, LocalSlot};
 use homestay_testkit::{TestDb, channel_as, serve};
-use mqueue_rpc::{Config, METHODS, MIGRATIONS, MqueueService};
+use mqueue_rpc::{Bell, Config, METHODS, MIGRATIONS, MqueueService};
 
 pub struct Broker {
     pub clock: Clock,
@@ -50,7 +50,7 @@ pub async fn broker(clock: Clock, config: Config) -> Broker {
 pub fn open(db: Db, clock: Clock, config: Config) -> LocalSlot {
     let ids = Ids::new(clock.clone(), 0);
     serve(
-        MqueueServer::new(MqueueService::new(db, ids, clock, config)),
+        MqueueServer::new(MqueueService::new(db, ids, clock, Bell::memory(), config)),
         METHODS,
     )
 }

@@ -1,0 +1,288 @@
+//! The bell that all replicas hear: Redis.
+//!
+//! Of each queue a sorted set `<prefix>:bell:<queue>` holds the times jobs fall due, scored in milliseconds; a ring adds its
+//! time and is published on `<prefix>:bell`. Who listens wakes the claims of its own process, and after a lost connection
+//! reads from the sorted sets what it missed. One connection a process rings, one listens.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures::StreamExt;
+use homestay_clock::Clock;
+use homestay_error::{Error, Result};
+use homestay_service::Tasks;
+use redis::aio::{MultiplexedConnection, PubSubSink};
+use redis::{AsyncConnectionConfig, Client, Msg, RedisError};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+use super::{Shared, Waiters, lock};
+use crate::metrics;
+
+/// Rings that wait to be sent; more are dropped, which costs those who would hear them a second at most.
+const WAITING: usize = 1024;
+/// Rings of one round trip.
+const BATCH: usize = 256;
+/// Due times kept of a queue: the next ones.
+const KEPT: isize = 1000;
+/// A queue nobody rings any more is forgotten after that.
+const FORGOTTEN_MS: i64 = 24 * 3600 * 1000;
+/// Pause before another attempt to connect.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Longest wait for Redis.
+const ANSWER: Duration = Duration::from_secs(1);
+/// Something is published at least this often, so that a dead connection is noticed by its silence.
+const BEAT: Duration = Duration::from_secs(3);
+/// Silence after which the connection is made anew.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// The way to the other replicas. The last clone takes both tasks with it.
+#[derive(Debug, Clone)]
+pub(super) struct Others(mpsc::Sender<(Box<str>, i64)>);
+
+impl Others {
+    pub(super) fn connect(url: &str, prefix: &str, clock: &Clock, waiters: &Shared) -> Result<Self> {
+        // The cause may repeat the URL, and the URL may hold a password.
+        let client =
+            Client::open(url).map_err(|_| Error::invalid("redis.url", "must be like redis://host:6379"))?;
+        let (send, rings) = mpsc::channel(WAITING);
+        let line = Line {
+            client,
+            prefix: prefix.into(),
+            me: rand::random::<u64>().to_string().into(),
+            clock: clock.clone(),
+        };
+        let tasks = Tasks::new();
+        tasks.detach(line.clone().send(rings));
+        tasks.detach(line.listen(Arc::downgrade(waiters)));
+        Ok(Self(send))
+    }
+
+    /// Never waits, never fails.
+    pub(super) fn ring(&self, queue: &str, at_ms: i64) {
+        if self.0.try_send((queue.into(), at_ms)).is_err() {
+            metrics::BELL.with_label_values(&["dropped"]).inc();
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Line {
+    client: Client,
+    prefix: Arc<str>,
+    /// What this process publishes it has rung already.
+    me: Arc<str>,
+    clock: Clock,
+}
+
+impl Line {
+    fn channel(&self) -> String {
+        format!("{}:bell", self.prefix)
+    }
+
+    fn key(&self, queue: &str) -> String {
+        format!("{}:bell:{queue}", self.prefix)
+    }
+
+    /// Sends rings until nobody is left to ring.
+    async fn send(self, mut rings: mpsc::Receiver<(Box<str>, i64)>) {
+        let mut state = State::new("ring");
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let mut connection = match self.connect().await {
+                Ok(connection) => connection,
+                Err(error) => {
+                    state.down(&error);
+                    if rings.is_closed() {
+                        return;
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            loop {
+                // What is left after an error goes first: it is late anyway, but others may still want to hear it.
+                if batch.is_empty() {
+                    match timeout(BEAT, rings.recv_many(&mut batch, BATCH)).await {
+                        Ok(0) => return,
+                        Ok(_) | Err(_) => {}
+                    }
+                }
+                let sent = self.publish(&mut connection, &batch).await;
+                match sent {
+                    Ok(()) => {
+                        state.up();
+                        metrics::BELL
+                            .with_label_values(&["rung"])
+                            .inc_by(u64::try_from(batch.len()).unwrap_or(0));
+                        batch.clear();
+                    }
+                    Err(error) => {
+                        state.down(&error);
+                        metrics::BELL
+                            .with_label_values(&["dropped"])
+                            .inc_by(u64::try_from(batch.len()).unwrap_or(0));
+                        batch.clear();
+                        break;
+                    }
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(ANSWER))
+            .set_response_timeout(Some(ANSWER));
+        self.client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+    }
+
+    /// One round trip for all rings; without any it only shows that we are here.
+    async fn publish(
+        &self,
+        connection: &mut MultiplexedConnection,
+        rings: &[(Box<str>, i64)],
+    ) -> Result<(), RedisError> {
+        let now_ms = self.clock.now_ms();
+        let mut queues: HashMap<&str, Vec<i64>> = HashMap::new();
+        for (queue, at_ms) in rings {
+            queues.entry(queue).or_default().push(*at_ms);
+        }
+        let mut pipe = redis::pipe();
+        if queues.is_empty() {
+            pipe.publish(self.channel(), self.me.as_ref()).ignore();
+        }
+        for (queue, mut times) in queues {
+            times.sort_unstable();
+            times.dedup();
+            let earliest = times.first().copied().unwrap_or(now_ms);
+            let key = self.key(queue);
+            let scored: Vec<(i64, i64)> = times.into_iter().map(|at_ms| (at_ms, at_ms)).collect();
+            pipe.zadd_multiple(&key, &scored).ignore();
+            // What is past was due a second ago: every replica has asked the database since.
+            pipe.zrembyscore(&key, "-inf", now_ms - 1000).ignore();
+            pipe.zremrangebyrank(&key, KEPT, -1).ignore();
+            pipe.pexpire(&key, FORGOTTEN_MS).ignore();
+            pipe.publish(self.channel(), format!("{} {earliest} {queue}", self.me))
+                .ignore();
+        }
+        pipe.exec_async(connection).await
+    }
+
+    /// Hears rings until the bell is gone.
+    async fn listen(self, waiters: Weak<std::sync::Mutex<Waiters>>) {
+        let mut state = State::new("listen");
+        while waiters.strong_count() > 0 {
+            if let Err(error) = self.hear(&waiters, &mut state).await {
+                state.down(&error);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn hear(
+        &self,
+        waiters: &Weak<std::sync::Mutex<Waiters>>,
+        state: &mut State,
+    ) -> Result<(), RedisError> {
+        let silent = || RedisError::from((redis::ErrorKind::Io, "no answer in time"));
+        let pubsub = timeout(ANSWER, self.client.get_async_pubsub())
+            .await
+            .map_err(|_| silent())??;
+        // The sink keeps the connection open.
+        let (mut sink, mut messages): (PubSubSink, _) = pubsub.split();
+        timeout(ANSWER, sink.subscribe(self.channel()))
+            .await
+            .map_err(|_| silent())??;
+        self.catch_up(waiters).await?;
+        state.up();
+        let mut heard = Instant::now();
+        loop {
+            match timeout(BEAT, messages.next()).await {
+                Ok(Some(message)) => {
+                    heard = Instant::now();
+                    let Some(waiters) = waiters.upgrade() else {
+                        return Ok(());
+                    };
+                    self.wake(&waiters, &message);
+                }
+                Ok(None) => return Err(silent()),
+                Err(_) if waiters.strong_count() == 0 => return Ok(()),
+                Err(_) if heard.elapsed() > SILENCE => return Err(silent()),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn wake(&self, waiters: &Shared, message: &Msg) {
+        let Ok(text) = message.get_payload::<String>() else {
+            return;
+        };
+        let mut parts = text.splitn(3, ' ');
+        let (from, at_ms, queue) = (parts.next(), parts.next(), parts.next());
+        if from == Some(&*self.me) {
+            return;
+        }
+        if let (Some(Ok(at_ms)), Some(queue)) = (at_ms.map(str::parse), queue) {
+            metrics::BELL.with_label_values(&["heard"]).inc();
+            lock(waiters).ring(queue, at_ms);
+        }
+    }
+
+    /// Rings what others rang while nobody listened here.
+    async fn catch_up(&self, waiters: &Weak<std::sync::Mutex<Waiters>>) -> Result<(), RedisError> {
+        let queues: Vec<String> = match waiters.upgrade() {
+            Some(waiters) => lock(&waiters).queues.keys().cloned().collect(),
+            None => return Ok(()),
+        };
+        if queues.is_empty() {
+            return Ok(());
+        }
+        let mut connection = self.connect().await?;
+        let mut pipe = redis::pipe();
+        for queue in &queues {
+            pipe.zrange(self.key(queue), 0, 0);
+        }
+        let heads: Vec<Vec<i64>> = pipe.query_async(&mut connection).await?;
+        if let Some(waiters) = waiters.upgrade() {
+            let waiters = lock(&waiters);
+            for (queue, head) in queues.iter().zip(heads) {
+                if let Some(at_ms) = head.first() {
+                    waiters.ring(queue, *at_ms);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a connection stands, said once when it changes.
+struct State {
+    what: &'static str,
+    up: Option<bool>,
+}
+
+impl State {
+    fn new(what: &'static str) -> Self {
+        metrics::BELL_UP.with_label_values(&[what]).set(0);
+        Self { what, up: None }
+    }
+
+    fn up(&mut self) {
+        if self.up.replace(true) != Some(true) {
+            metrics::BELL_UP.with_label_values(&[self.what]).set(1);
+            tracing::info!(line = self.what, "the bell is connected to Redis");
+        }
+    }
+
+    fn down(&mut self, error: &RedisError) {
+        if self.up.replace(false) != Some(false) {
+            metrics::BELL_UP.with_label_values(&[self.what]).set(0);
+            tracing::warn!(line = self.what, %error, "the bell has lost Redis: jobs may be up to a second late");
+        }
+    }
+}
