@@ -74,6 +74,20 @@ pub fn handlers(table: &[Binding]) -> HashMap<String, Handler> {
         .collect()
 }
 
+/// The consumer groups of a table, each once, in the table's order.
+#[must_use]
+pub fn groups(table: &[Binding]) -> Vec<&'static str> {
+    let mut groups = Vec::new();
+    for row in table {
+        if let Source::Topic { group, .. } = row.source
+            && !groups.contains(&group)
+        {
+            groups.push(group);
+        }
+    }
+    groups
+}
+
 /// The queue that a consumer group's failed events go to: group `order-mq` works queue `order`.
 #[must_use]
 pub fn queue_of_group(group: &str) -> &str {

@@ -3,14 +3,23 @@
 //! In the same process the relay calls the handlers itself; between processes it publishes to Kafka and consumers call the
 //! same handlers. What a handler cannot do becomes a job, unique by its origin: retry, dead letters and replay exist once,
 //! in mqueue.
+//!
+//! Kafka is the cargo feature `kafka` (default); `kafka-tls` adds TLS and SASL with SCRAM to it.
 
 mod binding;
+mod config;
+mod consumer;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod local;
 mod ticker;
 
 use homestay_error::Result;
 
-pub use binding::{Binding, Source, handlers, queue_of_group};
+pub use binding::{Binding, Source, groups, handlers, queue_of_group};
+pub use config::{KafkaConfig, Mechanism, Security};
+#[cfg(feature = "kafka")]
+pub use kafka::{KafkaBus, consume, create_topics};
 pub use local::LocalBus;
 pub use ticker::ticker;
 
@@ -34,16 +43,22 @@ pub struct Message {
 pub enum Bus {
     /// Consumers in this process.
     Local(LocalBus),
+    /// Consumers in other processes.
+    #[cfg(feature = "kafka")]
+    Kafka(KafkaBus),
 }
 
 impl Bus {
     /// Delivers all messages, or fails and may be asked again with the same ones.
     ///
     /// # Errors
-    /// If the broker, or the job queue that takes what a handler could not do, does not answer.
+    /// If the broker, or the job queue that takes what a handler could not do, does not answer; a refusal if a message is one
+    /// that Kafka never takes.
     pub async fn publish(&self, messages: Vec<Message>) -> Result<()> {
         match self {
             Bus::Local(bus) => bus.publish(messages).await,
+            #[cfg(feature = "kafka")]
+            Bus::Kafka(bus) => bus.publish(messages).await,
         }
     }
 }

@@ -8,6 +8,16 @@ pub mod topic {
     pub const PAYMENT_STATUS: &str = "payment-update-paystatus-topic";
     /// Changes of orders, payload [`super::OrderChanged`].
     pub const ORDER_CHANGED: &str = "order-changed-topic";
+
+    /// All topics, each with the domain whose outbox its events come from.
+    pub const ALL: &[(&str, &str)] = &[("payment", PAYMENT_STATUS), ("order", ORDER_CHANGED)];
+
+    /// The topics of a domain's events.
+    pub fn of_domain(domain: &str) -> impl Iterator<Item = &'static str> {
+        ALL.iter()
+            .filter(move |(of, _)| *of == domain)
+            .map(|(_, topic)| *topic)
+    }
 }
 
 /// Names of the job queues: one a domain, worked by its mq process.
