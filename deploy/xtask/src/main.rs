@@ -2,6 +2,10 @@
 //! features of what it builds.
 
 mod bench;
+mod counts;
+mod engines;
+mod fleet;
+mod gateway;
 mod test;
 
 use std::path::Path;
@@ -20,8 +24,15 @@ const TASKS: &[Task] = &[
     Task {
         name: "test",
         arguments: "[--embedded]",
-        help: "format, clippy and rustdoc checks, then all tests; ends with times and counts",
+        help: "format, clippy and rustdoc checks, all tests; then again on Postgres, Redis and Kafka, and the manifests",
         run: test::run,
+    },
+    Task {
+        name: "fleet",
+        arguments: "up|start|status|down",
+        help: "every target as a process on Postgres, Redis and Kafka, behind nginx; up takes --replicas N, --release, \
+               --profile NAME, --offset N",
+        run: fleet::run,
     },
     Task {
         name: "bench",
@@ -54,9 +65,32 @@ fn list() -> String {
     let mut text = "cargo xtask TASK\n\n".to_owned();
     for task in TASKS {
         let call = format!("{} {}", task.name, task.arguments);
-        text.push_str(&format!("  {call:<24}{}\n", task.help));
+        text.push_str(&format!("  {call:<28}{}\n", task.help));
     }
     text
+}
+
+/// Whether what is missing is a failure, and the build is thrown away afterwards.
+fn ci() -> bool {
+    variable("CI").is_some_and(|value| value == "true" || value == "1")
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tasks are no part of the program, and have no settings"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Names of all variables of our environment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tasks are no part of the program, and have no settings"
+)]
+fn names_of_variables() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.collect()
 }
 
 /// The folder of the workspace.

@@ -1,10 +1,13 @@
 //! `cargo xtask test`: what has to hold before a change is merged. CI runs the same.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufReader, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::root;
+use crate::counts::{Counts, pass_through};
+use crate::engines::{self, Addresses, KAFKA, MockKafka, TakenDown};
+use crate::{ci, root};
 
 /// One command of cargo; its output goes through as it comes.
 struct Step {
@@ -15,7 +18,7 @@ struct Step {
     counted: bool,
 }
 
-const STEPS: &[Step] = &[
+const CHECKS: &[Step] = &[
     Step {
         name: "format",
         arguments: &["fmt", "--all", "--check"],
@@ -43,13 +46,29 @@ const STEPS: &[Step] = &[
         counted: false,
     },
     Step {
-        name: "tests",
+        name: "embedded",
         // Without --no-fail-fast the counts would be those up to the first failure.
         arguments: &["test", "--workspace", "--no-fail-fast"],
         environment: &[],
         counted: true,
     },
 ];
+
+/// The same programs again, which read the addresses of the engines: nothing is built for it. Examples in the documentation
+/// know no engines.
+const DISTRIBUTED: Step = Step {
+    name: "distributed",
+    arguments: &[
+        "test",
+        "--workspace",
+        "--no-fail-fast",
+        "--lib",
+        "--bins",
+        "--tests",
+    ],
+    environment: &[],
+    counted: true,
+};
 
 /// What `cargo run` tells this program about itself. Build scripts that watch these variables (ring's does) would run again.
 pub const OURS: &[&str] = &[
@@ -71,24 +90,42 @@ pub const OURS: &[&str] = &[
     "CARGO_PKG_VERSION_PRE",
 ];
 
+/// How a step ended.
+struct Outcome {
+    name: &'static str,
+    end: End,
+    time: Duration,
+    /// Of steps that run tests.
+    counts: Option<Counts>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Good,
+    Bad,
+    /// It could not be done here, and need not be.
+    Skipped,
+}
+
 /// Runs every step, also after one has failed, and ends with the times and, on the last line, the counts.
 pub fn run(arguments: &[String]) -> Result<(), String> {
-    for argument in arguments {
-        // The default until there is a second mode to test.
-        if argument != "--embedded" {
-            return Err(format!("unknown argument {argument:?}; known is --embedded"));
-        }
+    if let Some(unknown) = arguments.iter().find(|argument| *argument != "--embedded") {
+        return Err(format!("unknown argument {unknown:?}; known is --embedded"));
     }
-    let mut counts = Counts::default();
     let mut outcomes = Vec::new();
-    for step in STEPS {
-        let start = Instant::now();
-        let good = step.run(&mut counts)?;
-        outcomes.push((step.name, good, start.elapsed()));
+    let mut remarks = Vec::new();
+    for step in CHECKS {
+        outcomes.push(step.run(&Addresses::new())?);
     }
-    print!("{}", report(&outcomes, &counts));
-    // Not one test run means that nothing was shown, whatever cargo says.
-    if outcomes.iter().all(|outcome| outcome.1) && counts.failed == 0 && counts.passed > 0 {
+    if arguments.is_empty() {
+        outcomes.push(distributed(&mut remarks)?);
+        outcomes.push(manifests(&mut remarks)?);
+    }
+    if ci() {
+        space();
+    }
+    print!("{}", report(&outcomes, &remarks));
+    if green(&outcomes) {
         return Ok(());
     }
     // Not an Err with a sentence: the counts stay the last line.
@@ -96,10 +133,106 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     std::process::exit(1);
 }
 
+/// Not one test run means that nothing was shown, whatever cargo says.
+fn green(outcomes: &[Outcome]) -> bool {
+    let tests = |outcome: &Outcome| {
+        outcome
+            .counts
+            .as_ref()
+            .is_none_or(|c| c.failed == 0 && c.passed > 0)
+    };
+    outcomes
+        .iter()
+        .all(|outcome| outcome.end != End::Bad && (outcome.end == End::Skipped || tests(outcome)))
+}
+
+/// The tests on real engines, which are there for no longer than this.
+fn distributed(remarks: &mut Vec<String>) -> Result<Outcome, String> {
+    println!("\n== {}: bringing the engines up", DISTRIBUTED.name);
+    let start = Instant::now();
+    let _down = TakenDown::with_us(&engines::stopped(&engines::running()?))?;
+    let (mut addresses, _, complaints) = engines::up()?;
+    let bad = |time| Outcome {
+        name: DISTRIBUTED.name,
+        end: End::Bad,
+        time,
+        counts: None,
+    };
+    let missing = engines::stopped(&addresses);
+    remarks.extend(complaints.into_iter().filter(|_| !missing.is_empty()));
+    if missing.iter().any(|name| *name != KAFKA.0) {
+        remarks.push(format!("no tests on engines: {} is missing", missing.join(", ")));
+        return Ok(bad(start.elapsed()));
+    }
+    let mut stand_in = None;
+    if !missing.is_empty() {
+        if ci() {
+            remarks.push("no tests on engines: with CI=true a real Kafka is required".to_owned());
+            return Ok(bad(start.elapsed()));
+        }
+        match MockKafka::start() {
+            Ok(mock) => {
+                remarks.push("NOT on a real Kafka: librdkafka's mock cluster stood in for it".to_owned());
+                addresses.insert(KAFKA.1.to_owned(), mock.brokers.clone());
+                stand_in = Some(mock);
+            }
+            Err(sentence) => {
+                remarks.push(format!("no tests on engines: there is no Kafka, and {sentence}"));
+                return Ok(bad(start.elapsed()));
+            }
+        }
+    }
+    let mut outcome = DISTRIBUTED.run(&addresses)?;
+    outcome.time = start.elapsed();
+    drop(stand_in);
+    Ok(outcome)
+}
+
+/// Whether the Kubernetes API would take what is in k8s/: rendered, and held against its schemas.
+fn manifests(remarks: &mut Vec<String>) -> Result<Outcome, String> {
+    println!("\n== manifests: k8s/validate");
+    let start = Instant::now();
+    let status = Command::new("k8s/validate")
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|error| format!("k8s/validate does not start: {error}"))?;
+    let end = match status.code() {
+        Some(0) => End::Good,
+        // What it needs is missing.
+        Some(3) if !ci() => End::Skipped,
+        _ => End::Bad,
+    };
+    if status.code() == Some(3) {
+        remarks.push(
+            "manifests NOT validated: kustomize or kubernetes-validate is missing, see above".to_owned(),
+        );
+    }
+    Ok(Outcome {
+        name: "manifests",
+        end,
+        time: start.elapsed(),
+        counts: None,
+    })
+}
+
+/// What is left of the disk, and how much of it is ours: a full one ends builds with strange errors.
+fn space() {
+    println!("\n== disk");
+    let target = std::env::current_exe().ok();
+    let target = target.as_deref().and_then(Path::parent).and_then(Path::parent);
+    let target = target.unwrap_or_else(|| root());
+    for (program, flags) in [("df", "-h"), ("du", "-sh")] {
+        // Only told: it is no failure not to know.
+        Command::new(program).arg(flags).arg(target).status().ok();
+    }
+}
+
 impl Step {
-    /// Whether cargo was content.
-    fn run(&self, counts: &mut Counts) -> Result<bool, String> {
+    /// Runs it with these engines, and with none other.
+    fn run(&self, engines: &Addresses) -> Result<Outcome, String> {
         println!("\n== {}: cargo {}", self.name, self.arguments.join(" "));
+        let start = Instant::now();
         let mut command = Command::new("cargo");
         command
             .args(self.arguments)
@@ -109,87 +242,65 @@ impl Step {
         for name in OURS {
             command.env_remove(name);
         }
+        for (_, variable) in engines::ALL {
+            command.env_remove(variable);
+        }
+        command.envs(engines);
+        if ci() {
+            // Half the size of a build that is thrown away.
+            command.env("CARGO_INCREMENTAL", "0");
+        }
         if self.counted {
             command.stdout(Stdio::piped());
         }
         let mut child = command
             .spawn()
             .map_err(|error| format!("cargo does not start: {error}"))?;
-        if let Some(output) = child.stdout.take() {
+        let mut counts = self.counted.then(Counts::default);
+        if let (Some(counts), Some(output)) = (&mut counts, child.stdout.take()) {
             pass_through(BufReader::new(output), std::io::stdout(), counts)
                 .map_err(|error| format!("the output of the tests is lost: {error}"))?;
         }
         let status = child.wait().map_err(|error| format!("cargo is lost: {error}"))?;
-        Ok(status.success())
+        Ok(Outcome {
+            name: self.name,
+            end: if status.success() { End::Good } else { End::Bad },
+            time: start.elapsed(),
+            counts,
+        })
     }
 }
 
-/// Copies line by line, counting.
-fn pass_through(mut from: impl BufRead, mut to: impl Write, counts: &mut Counts) -> std::io::Result<()> {
-    let mut line = Vec::new();
-    while from.read_until(b'\n', &mut line)? > 0 {
-        to.write_all(&line)?;
-        to.flush()?;
-        counts.take(&String::from_utf8_lossy(&line));
-        line.clear();
-    }
-    Ok(())
-}
-
-/// What the test programs said.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Counts {
-    passed: u64,
-    failed: u64,
-    skipped: u64,
-    /// Names of the tests that failed.
-    names: Vec<String>,
-}
-
-impl Counts {
-    /// Adds up lines such as `test result: ok. 7 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.03s`.
-    fn take(&mut self, line: &str) {
-        let line = line.trim_end();
-        if let Some(results) = line.strip_prefix("test result: ") {
-            for part in results.split(['.', ';']) {
-                let mut words = part.split_whitespace();
-                let (Some(Ok(number)), Some(what)) = (words.next().map(str::parse::<u64>), words.next())
-                else {
-                    continue;
-                };
-                match what {
-                    "passed" => self.passed += number,
-                    "failed" => self.failed += number,
-                    "ignored" => self.skipped += number,
-                    _ => {}
-                }
+fn report(outcomes: &[Outcome], remarks: &[String]) -> String {
+    let mut text = String::from("\n");
+    let mut all = Counts::default();
+    for outcome in outcomes {
+        if let Some(counts) = &outcome.counts {
+            all.add(counts);
+            for name in &counts.names {
+                text.push_str(&format!("failed: {name} ({})\n", outcome.name));
             }
-        } else if let Some(name) = line
-            .strip_prefix("test ")
-            .and_then(|rest| rest.strip_suffix(" ... FAILED"))
-        {
-            self.names.push(name.to_owned());
         }
     }
-}
-
-fn report(outcomes: &[(&str, bool, Duration)], counts: &Counts) -> String {
-    let mut text = String::from("\n");
-    for name in &counts.names {
-        text.push_str(&format!("failed: {name}\n"));
+    for remark in remarks {
+        text.push_str(&format!("note: {remark}\n"));
     }
-    text.push_str(&format!("{:<10}{:<8}{:>9}\n", "step", "result", "time"));
-    for (name, good, time) in outcomes {
-        let result = if *good { "ok" } else { "FAILED" };
-        text.push_str(&format!("{name:<10}{result:<8}{:>7.1} s\n", time.as_secs_f64()));
+    text.push_str(&format!("{:<13}{:<8}{:>9}\n", "step", "result", "time"));
+    for outcome in outcomes {
+        let result = match outcome.end {
+            End::Good => "ok",
+            End::Bad => "FAILED",
+            End::Skipped => "skipped",
+        };
+        let time = outcome.time.as_secs_f64();
+        let counts = outcome
+            .counts
+            .as_ref()
+            .map_or(String::new(), |counts| format!("   {counts}"));
+        text.push_str(&format!("{:<13}{result:<8}{time:>7.1} s{counts}\n", outcome.name));
     }
-    let all: Duration = outcomes.iter().map(|outcome| outcome.2).sum();
-    text.push_str(&format!("{:<18}{:>7.1} s\n\n", "all", all.as_secs_f64()));
-    text.push_str(&format!("{} passed, {} failed", counts.passed, counts.failed));
-    if counts.skipped > 0 {
-        text.push_str(&format!(", {} skipped", counts.skipped));
-    }
-    text.push('\n');
+    let time: Duration = outcomes.iter().map(|outcome| outcome.time).sum();
+    text.push_str(&format!("{:<21}{:>7.1} s\n\n{all}\n", "all", time.as_secs_f64()));
     text
 }
 
@@ -197,43 +308,56 @@ fn report(outcomes: &[(&str, bool, Duration)], counts: &Counts) -> String {
 mod tests {
     use super::*;
 
-    const OUTPUT: &str = "\
-running 3 tests
-test a_night_is_sold_once ... ok
-test a_late_payment_is_refunded ... FAILED
-test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 4 filtered out; finished in 0.03s
+    fn outcome(name: &'static str, end: End, counts: Option<Counts>) -> Outcome {
+        Outcome {
+            name,
+            end,
+            time: Duration::from_secs(61),
+            counts,
+        }
+    }
 
-test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.20s
-";
-
-    #[test]
-    fn the_results_of_all_test_programs_are_added_up_and_passed_through() {
-        let mut counts = Counts::default();
-        let mut copy = Vec::new();
-
-        pass_through(OUTPUT.as_bytes(), &mut copy, &mut counts).expect("memory");
-
-        assert_eq!(copy, OUTPUT.as_bytes());
-        assert_eq!((counts.passed, counts.failed, counts.skipped), (13, 1, 1));
-        assert_eq!(counts.names, ["a_late_payment_is_refunded"]);
+    fn passed(passed: u64) -> Option<Counts> {
+        Some(Counts {
+            passed,
+            ..Counts::default()
+        })
     }
 
     #[test]
-    fn the_report_ends_with_the_counts_alone_on_a_line() {
-        let counts = Counts {
-            passed: 13,
+    fn the_report_names_each_step_and_what_was_missing_and_ends_with_the_counts_of_all() {
+        let failed = Counts {
+            failed: 1,
+            names: vec!["a_late_payment_is_refunded".to_owned()],
             ..Counts::default()
         };
         let outcomes = [
-            ("format", true, Duration::from_millis(900)),
-            ("tests", false, Duration::from_secs(61)),
+            outcome("format", End::Good, None),
+            outcome("embedded", End::Good, passed(13)),
+            outcome("distributed", End::Bad, Some(failed)),
+            outcome("manifests", End::Skipped, None),
         ];
 
-        let text = report(&outcomes, &counts);
+        let text = report(&outcomes, &["NOT on a real Kafka".to_owned()]);
 
-        assert!(text.ends_with("\n\n13 passed, 0 failed\n"), "{text}");
-        assert!(text.contains("tests     FAILED     61.0 s"), "{text}");
-        let skipped = Counts { skipped: 2, ..counts };
-        assert!(report(&outcomes, &skipped).ends_with("\n13 passed, 0 failed, 2 skipped\n"));
+        assert!(text.ends_with("\n\n13 passed, 1 failed\n"), "{text}");
+        assert!(
+            text.contains("\nembedded     ok         61.0 s   13 passed, 0 failed\n"),
+            "{text}"
+        );
+        assert!(text.contains("failed: a_late_payment_is_refunded (distributed)\n"));
+        assert!(text.contains("manifests    skipped    61.0 s\n"), "{text}");
+        assert!(text.contains("note: NOT on a real Kafka\n"));
+    }
+
+    #[test]
+    fn a_run_is_green_when_no_step_failed_and_every_one_with_tests_ran_some() {
+        let skipped = || outcome("manifests", End::Skipped, None);
+        assert!(green(&[outcome("embedded", End::Good, passed(1)), skipped()]));
+        assert!(!green(&[outcome("embedded", End::Good, passed(0))]));
+        assert!(!green(&[
+            outcome("embedded", End::Good, passed(1)),
+            outcome("format", End::Bad, None)
+        ]));
     }
 }
