@@ -1,14 +1,14 @@
 //! The embedded mode: everything in this process until a signal.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use homestay_service::shutdown_signal;
+use homestay_service::{Health, shutdown_signal};
 use tokio::net::TcpListener;
 
 use crate::folder::DataFolder;
 use crate::settings::Settings;
-use crate::system::System;
+use crate::system::{Place, System};
+use crate::targets::{Domain, Targets};
 use crate::{sample, secrets};
 
 /// Runs everything until a signal.
@@ -31,18 +31,23 @@ pub async fn run(settings: &Settings) -> Result<(), String> {
         );
     }
 
-    let system = Arc::new(System::open(settings, &base_url, &folder, &secrets).await?);
-    let group = system.services(settings, gateway, admin);
+    let (targets, place) = (Targets::all(), Place::Folder(&folder));
+    let system = System::open(settings, &secrets, &targets, place, &base_url, Health::default()).await?;
+    let mut group = system.services(settings)?;
+    let routes = system.routes(&Domain::ALL, settings)?;
+    group.add("gateway", move |stop| homestay_http::serve(gateway, routes, stop));
+    let health = homestay_service::admin(system.health.clone());
+    group.add("admin", move |stop| homestay_http::serve(admin, health, stop));
     system.health.started();
     println!("homestay is ready at {base_url}");
     println!("metrics and health at {admin_url}");
     if settings.demo && settings.sample_data {
-        let (system, base_url) = (system.clone(), base_url.clone());
+        let (links, clock, base_url) = (system.links.clone(), system.clock.clone(), base_url.clone());
         let marker = folder.file(sample::MARKER);
         system
             .tasks
             .clone()
-            .spawn(async move { sample::first_start(&system, &marker, &base_url).await });
+            .spawn(async move { sample::first_start(&links, &clock, &marker, &base_url).await });
     }
     group
         .run(shutdown_signal(), settings.grace, &system.health, &system.tasks)
@@ -62,10 +67,15 @@ fn reachable(bound: SocketAddr) -> String {
 async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, String> {
     TcpListener::bind(address)
         .await
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                format!("{address} is taken by another program: stop it, or set {setting} to a free address")
-            }
-            _ => format!("cannot listen on {address} ({setting}): {error}"),
-        })
+        .map_err(|error| cannot_listen(address, setting, &error))
+}
+
+/// Why nothing can be served on `address`, and the setting that says another.
+pub fn cannot_listen(address: SocketAddr, setting: &str, error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            format!("{address} is taken by another program: stop it, or set {setting} to a free address")
+        }
+        _ => format!("cannot listen on {address} ({setting}): {error}"),
+    }
 }

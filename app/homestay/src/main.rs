@@ -2,8 +2,10 @@
 //! domain crates.
 
 mod demo;
+mod distributed;
 mod embedded;
 mod folder;
+mod migrate;
 mod openapi;
 mod sample;
 mod secrets;
@@ -16,7 +18,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::settings::Settings;
+use crate::settings::{Mode, Settings};
+use crate::targets::Targets;
 
 /// Fewer page faults and less CPU than the system's allocator under this load (measured: 3 to 13 %).
 #[global_allocator]
@@ -44,14 +47,29 @@ enum Command {
         #[arg(long, default_value = "http://127.0.0.1:8888", value_name = "URL")]
         base: String,
     },
-    /// Fills a stopped system's data folder with sample houses; repeating it changes nothing.
+    /// Fills in sample houses and accounts; repeating it changes nothing. Embedded: the data folder of a stopped system;
+    /// distributed: the running one, through its endpoints.
     Seed {
         /// How many houses there are to be besides those of the demo.
         #[arg(long, default_value_t = 0, value_name = "N")]
         houses: usize,
     },
-    /// Prints the settings as they are read, without secrets.
-    CheckConfig,
+    /// Brings the schemas on Postgres up to date, and makes the Kafka topics; repeating it changes nothing.
+    Migrate {
+        /// Domain to migrate, with the topics of its events; all of them if none is named.
+        #[arg(value_name = "DOMAIN")]
+        domain: Option<String>,
+        /// URL of somebody who may make roles and schemas, in the database that the domains use: makes what is missing of
+        /// them first, with the passwords of the URLs in databases.
+        #[arg(long, value_name = "URL")]
+        admin_url: Option<String>,
+    },
+    /// Prints the settings as they are read, without secrets; a mistake, or what a target lacks, is named.
+    CheckConfig {
+        /// Targets to check them for; all if none is named.
+        #[arg(value_name = "TARGET")]
+        targets: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -76,22 +94,41 @@ fn run(cli: &Cli) -> Result<(), String> {
     }
     let settings = settings::load(cli.config.as_deref()).map_err(|error| error.to_string())?;
     match &cli.command {
-        Some(Command::CheckConfig) => {
-            secrets::check(&settings)?;
+        Some(Command::CheckConfig { targets }) => {
+            let targets = Targets::named(targets, settings.mode)?;
+            check(&settings, &targets)?;
             print!("{}", homestay_config::redacted_yaml(&settings));
             Ok(())
+        }
+        Some(Command::Migrate { domain, admin_url }) => {
+            start_logs(&settings)?;
+            runtime(1)?.block_on(migrate::run(&settings, domain.as_deref(), admin_url.as_deref()))
         }
         Some(Command::Seed { houses }) => {
             start_logs(&settings)?;
             runtime(settings.worker_threads)?.block_on(sample::seed(&settings, *houses))
         }
         None => {
-            targets::check(&cli.targets)?;
+            let targets = Targets::named(&cli.targets, settings.mode)?;
+            check(&settings, &targets)?;
             start_logs(&settings)?;
-            runtime(settings.worker_threads)?.block_on(embedded::run(&settings))
+            let threads = match (settings.worker_threads, targets.count()) {
+                // One target is one of many processes on its machine (more threads cost more CPU a request, measured).
+                (0, 1) => 1,
+                (threads, _) => threads,
+            };
+            match settings.mode {
+                Mode::Embedded => runtime(threads)?.block_on(embedded::run(&settings)),
+                Mode::Distributed => runtime(threads)?.block_on(distributed::run(&settings, &targets)),
+            }
         }
         Some(Command::Demo { .. }) => unreachable!("handled above"),
     }
+}
+
+fn check(settings: &Settings, targets: &Targets) -> Result<(), String> {
+    secrets::check(settings)?;
+    settings::check_needs(settings, targets).map_err(|error| error.to_string())
 }
 
 fn start_logs(settings: &Settings) -> Result<(), String> {

@@ -7,14 +7,13 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
-    Components, Content, Header, InfoBuilder, LicenseBuilder, Object, Ref, RefOr, ResponseBuilder, Type,
+    Components, Content, Header, InfoBuilder, LicenseBuilder, Object, OpenApi, Ref, RefOr, ResponseBuilder,
+    Type,
 };
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
-/// The routes of the REST face together with `/openapi.json` and `/docs`.
-pub fn documented(rest: OpenApiRouter) -> Router {
-    let (router, mut api) = rest.split_for_parts();
+/// `/openapi.json` and `/docs` of the REST face.
+pub fn page(mut api: OpenApi) -> Router {
     api.info = InfoBuilder::new()
         .title("homestay")
         .version(env!("CARGO_PKG_VERSION"))
@@ -36,10 +35,10 @@ pub fn documented(rest: OpenApiRouter) -> Router {
     let policy = HeaderValue::from_static(
         "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
     );
-    let page = Router::from(SwaggerUi::new("/docs").url("/openapi.json", api)).layer(
-        SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, policy),
-    );
-    router.merge(page)
+    Router::from(SwaggerUi::new("/docs").url("/openapi.json", api)).layer(SetResponseHeaderLayer::overriding(
+        header::CONTENT_SECURITY_POLICY,
+        policy,
+    ))
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

@@ -8,19 +8,21 @@ use homestay_proto::travel::travel_client::TravelClient;
 use homestay_proto::usercenter as user;
 use homestay_proto::usercenter::user_center_client::UserCenterClient;
 use homestay_rpc::Channel;
+use homestay_service::Health;
 use travel_rpc::sample::{self, SampleData};
 
 use crate::folder::DataFolder;
 use crate::secrets;
-use crate::settings::Settings;
-use crate::system::System;
+use crate::settings::{Mode, Settings, check_callable};
+use crate::system::{Links, Place, System};
+use crate::targets::{Domain, Targets};
 
 /// File in the data folder that says the sample data is complete. A start that was killed half-way does it again.
 pub const MARKER: &str = "sample-data";
 /// What is printed when it is.
 pub const IN_PLACE: &str = "sample data is in place";
 
-/// `homestay seed`: opens the data folder of a stopped system and fills it.
+/// `homestay seed`: fills the data folder of a stopped system, or, in the distributed mode, a running one.
 ///
 /// # Errors
 /// A sentence: the system runs, or what failed.
@@ -31,22 +33,38 @@ pub async fn seed(settings: &Settings, houses: usize) -> std::result::Result<(),
                 .to_owned(),
         );
     }
-    let folder = DataFolder::take(&settings.data_dir)?;
-    let secrets = secrets::resolve(settings)?;
-    let system = System::open(settings, "http://127.0.0.1:8888", &folder, &secrets).await?;
-    let created = fill(&system, houses).await.map_err(|error| error.chain())?;
-    mark(&folder.file(MARKER))?;
+    let clock = Clock::system();
+    let created = match settings.mode {
+        Mode::Embedded => {
+            let folder = DataFolder::take(&settings.data_dir)?;
+            let secrets = secrets::resolve(settings)?;
+            let (targets, place) = (Targets::all(), Place::Folder(&folder));
+            let base_url = "http://127.0.0.1:8888";
+            let system =
+                System::open(settings, &secrets, &targets, place, base_url, Health::default()).await?;
+            let created = fill(&system.links, &clock, houses).await?;
+            mark(&folder.file(MARKER))?;
+            created
+        }
+        Mode::Distributed => {
+            let called = [Domain::Usercenter, Domain::Travel];
+            check_callable(settings, &called, "homestay seed").map_err(|error| error.to_string())?;
+            let secrets = secrets::resolve(settings)?;
+            let links = Links::new(&secrets.internal_credential, settings, &Targets::none());
+            fill(&links, &clock, houses).await?
+        }
+    };
     println!(
         "{created} houses are new; all {} are in place",
-        houses + sample::demo(today(&Clock::system())).houses.len()
+        houses + sample::demo(today(&clock)).houses.len()
     );
     Ok(())
 }
 
 /// Fills in the demo's houses unless that was done before, then prints what to try. Runs beside the system once it is ready.
-pub async fn first_start(system: &System, marker: &Path, base_url: &str) {
+pub async fn first_start(links: &Links, clock: &Clock, marker: &Path, base_url: &str) {
     if !marker.exists() {
-        let outcome = fill(system, 0).await.map_err(|error| error.chain());
+        let outcome = fill(links, clock, 0).await;
         if let Err(error) = outcome.and_then(|_| mark(marker)) {
             tracing::error!(%error, "the sample data could not be put in place; the next start tries again");
             return;
@@ -71,13 +89,14 @@ fn mark(marker: &Path) -> std::result::Result<(), String> {
 /// Puts the demo's data and `houses` more in place; how many houses were new. Repeating it changes nothing.
 ///
 /// # Errors
-/// Those of the calls.
-async fn fill(system: &System, houses: usize) -> Result<i64> {
-    let (travel, users) = system.seeding();
-    let today = today(&system.clock);
-    let mut created = put(&travel, &users, sample::demo(today)).await?;
-    for batch in sample::bulk(houses, today) {
-        created += put(&travel, &users, batch).await?;
+/// A sentence saying which call failed.
+async fn fill(links: &Links, clock: &Clock, houses: usize) -> std::result::Result<i64, String> {
+    let travel = TravelClient::new(links.service("seed", Domain::Travel)?);
+    let users = UserCenterClient::new(links.service("seed", Domain::Usercenter)?);
+    let today = today(clock);
+    let mut created = 0;
+    for batch in std::iter::once(sample::demo(today)).chain(sample::bulk(houses, today)) {
+        created += put(&travel, &users, batch).await.map_err(|error| error.chain())?;
     }
     Ok(created)
 }

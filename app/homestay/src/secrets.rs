@@ -7,7 +7,7 @@ use std::path::Path;
 use homestay_clock::secret_token;
 use serde::{Deserialize, Serialize};
 
-use crate::settings::Settings;
+use crate::settings::{Mode, Settings};
 
 /// Name of the file in the data folder; readable by its owner only.
 const FILE: &str = "secrets.json";
@@ -25,7 +25,8 @@ pub struct Secrets {
     pub sandbox: String,
 }
 
-/// The configured secrets, completed from the data folder in demo mode.
+/// The configured secrets, completed from the data folder in the embedded mode's demo. (In the distributed mode
+/// [`crate::settings::check_needs`] says which have to be there.)
 ///
 /// # Errors
 /// A sentence naming the setting that is missing or too weak, or the file that cannot be read or written.
@@ -34,7 +35,7 @@ pub fn resolve(settings: &Settings) -> Result<Secrets, String> {
     let credential = given.internal_credential.expose();
     let keys = check(settings)?;
     let complete = !credential.is_empty() && !keys.is_empty() && !given.sandbox.is_empty();
-    let made = if complete || !settings.demo {
+    let made = if complete || !settings.demo || settings.mode == Mode::Distributed {
         None
     } else {
         Some(kept(&settings.data_dir)?)
@@ -90,7 +91,7 @@ pub fn check(settings: &Settings) -> Result<Vec<(String, String)>, String> {
             "secrets.internal_credential: must be at least {SHORTEST} visible ASCII characters"
         ));
     }
-    if !settings.demo && (credential.is_empty() || keys.is_empty()) {
+    if settings.mode == Mode::Embedded && !settings.demo && (credential.is_empty() || keys.is_empty()) {
         let missing = if credential.is_empty() {
             "internal_credential"
         } else {

@@ -1,6 +1,8 @@
 //! Every setting of the program. `defaults.yaml` is the manual and the only place of defaults.
 
-use std::net::SocketAddr;
+mod servers;
+
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,18 +10,27 @@ use homestay_config::{ConfigError, Secret};
 use homestay_telemetry::logs::Format;
 use serde::{Deserialize, Serialize};
 
+pub use servers::{Mode, check_callable, check_migratable, check_needs, shown};
+
 const DEFAULTS: &str = include_str!("defaults.yaml");
 
 /// All settings, by section. What each means stands in `defaults.yaml`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    pub mode: Mode,
     pub demo: bool,
     pub sample_data: bool,
     pub data_dir: PathBuf,
     #[serde(with = "humantime_serde")]
     pub grace: Duration,
     pub worker_threads: usize,
+    pub host: IpAddr,
+    pub port_offset: u16,
+    pub databases: servers::Databases,
+    pub kafka: homestay_bus::KafkaConfig,
+    pub redis: servers::Redis,
+    pub endpoints: servers::Endpoints,
     pub log: Log,
     pub gateway: Gateway,
     pub admin: Admin,
@@ -124,6 +135,7 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
     if !(1..=1000).contains(&settings.mqueue.max_attempts) {
         return refuse("mqueue.max_attempts", "must be between 1 and 1000");
     }
+    servers::check(settings)?;
     of("auth", settings.auth.validate())?;
     of("travel", settings.travel.validate())?;
     of("payment", settings.payment.validate())?;
@@ -167,7 +179,7 @@ fn is_filter(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn defaults() -> Settings {
+    pub(super) fn defaults() -> Settings {
         homestay_config::load(DEFAULTS, None, std::iter::empty()).unwrap()
     }
 
@@ -196,6 +208,11 @@ mod tests {
             "mqueue",
             yaml(&manual.mqueue),
             yaml(&mqueue_rpc::Config::default()),
+        );
+        same(
+            "kafka",
+            yaml(&manual.kafka),
+            yaml(&homestay_bus::KafkaConfig::default()),
         );
         same(
             "notify",

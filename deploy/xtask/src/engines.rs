@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::root;
 
@@ -119,61 +118,17 @@ impl Drop for TakenDown {
     }
 }
 
-/// librdkafka's mock cluster in a process of its own, for machines without a Kafka. It ends with its standard input.
-pub struct MockKafka {
-    process: Child,
-    _open: Option<ChildStdin>,
-    /// Where it listens.
-    pub brokers: String,
-}
-
-impl MockKafka {
-    /// Starts the program, which an earlier `cargo test --workspace` has built beside this one.
-    pub fn start() -> Result<Self, String> {
-        let program = std::env::current_exe()
-            .ok()
-            .and_then(|own| own.parent().map(|folder| folder.join("examples/mock_kafka")))
-            .filter(|program| program.exists())
-            .ok_or("the example mock_kafka of pkg/bus is not built")?;
-        Self::run(program)
-    }
-
-    fn run(program: PathBuf) -> Result<Self, String> {
-        let mut process = Command::new(program)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("mock_kafka does not start: {error}"))?;
-        let open = process.stdin.take();
-        let mut line = String::new();
-        if let Some(output) = process.stdout.take() {
-            BufReader::new(output)
-                .read_line(&mut line)
-                .map_err(|error| format!("mock_kafka does not say where it listens: {error}"))?;
-        }
-        // The address alone, or as NAME=value.
-        let brokers = line
-            .trim()
-            .rsplit('=')
-            .next()
-            .unwrap_or_default()
-            .trim_matches('\'');
-        if !brokers.contains(':') {
-            return Err(format!("mock_kafka does not say where it listens, but {line:?}"));
-        }
-        Ok(Self {
-            brokers: brokers.to_owned(),
-            process,
-            _open: open,
-        })
-    }
-}
-
-impl Drop for MockKafka {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
+/// The program that stands in for Kafka where none can be had, with the variable in which tests look for it: they start one
+/// each, with the topics they need. An earlier `cargo test --workspace` has built it beside this one.
+pub fn stand_in() -> Option<(String, String)> {
+    let own = std::env::current_exe().ok()?;
+    let program = own.parent()?.join("examples/mock_kafka");
+    program.exists().then(|| {
+        (
+            "HOMESTAY_TEST_KAFKA_MOCK".to_owned(),
+            program.display().to_string(),
+        )
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::counts::{Counts, pass_through};
-use crate::engines::{self, Addresses, KAFKA, MockKafka, TakenDown};
+use crate::engines::{self, Addresses, KAFKA, TakenDown};
 use crate::{ci, root};
 
 /// One command of cargo; its output goes through as it comes.
@@ -164,27 +164,23 @@ fn distributed(remarks: &mut Vec<String>) -> Result<Outcome, String> {
         remarks.push(format!("no tests on engines: {} is missing", missing.join(", ")));
         return Ok(bad(start.elapsed()));
     }
-    let mut stand_in = None;
     if !missing.is_empty() {
-        if ci() {
-            remarks.push("no tests on engines: with CI=true a real Kafka is required".to_owned());
+        let why_not = if ci() {
+            "with CI=true a real Kafka is required"
+        } else if let Some((variable, program)) = engines::stand_in() {
+            remarks.push("NOT on a real Kafka: librdkafka's mock cluster stood in for it".to_owned());
+            addresses.insert(variable, program);
+            ""
+        } else {
+            "there is no Kafka, and its stand-in (the example mock_kafka of pkg/bus) is not built"
+        };
+        if !why_not.is_empty() {
+            remarks.push(format!("no tests on engines: {why_not}"));
             return Ok(bad(start.elapsed()));
-        }
-        match MockKafka::start() {
-            Ok(mock) => {
-                remarks.push("NOT on a real Kafka: librdkafka's mock cluster stood in for it".to_owned());
-                addresses.insert(KAFKA.1.to_owned(), mock.brokers.clone());
-                stand_in = Some(mock);
-            }
-            Err(sentence) => {
-                remarks.push(format!("no tests on engines: there is no Kafka, and {sentence}"));
-                return Ok(bad(start.elapsed()));
-            }
         }
     }
     let mut outcome = DISTRIBUTED.run(&addresses)?;
     outcome.time = start.elapsed();
-    drop(stand_in);
     Ok(outcome)
 }
 

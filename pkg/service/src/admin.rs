@@ -42,9 +42,9 @@ pub fn admin(health: Health) -> Router {
             "/startupz",
             get(|| async move {
                 if startup.is_started() {
-                    StatusCode::OK
+                    (StatusCode::OK, String::new())
                 } else {
-                    StatusCode::SERVICE_UNAVAILABLE
+                    (StatusCode::SERVICE_UNAVAILABLE, startup.waits_for())
                 }
             }),
         )

@@ -1,10 +1,21 @@
 use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use homestay_telemetry::metrics;
+use prometheus::IntGaugeVec;
 use tokio::task::{Id, JoinSet};
 
 use crate::{Health, Stop, Tasks};
+
+static UP: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    metrics::gauge(
+        "service_up",
+        "Services of this process: 1 while they run, 0 once they have ended.",
+        &["service"],
+    )
+});
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Service = Box<dyn FnOnce(Stop) -> BoxFuture<'static, Result<(), BoxError>> + Send>;
@@ -72,10 +83,12 @@ impl ServiceGroup {
         health: &Health,
         tasks: &Tasks,
     ) -> Result<(), GroupError> {
+        let names: Vec<&str> = self.names().collect();
+        tracing::info!(services = %names.join(", "), "starting");
         let stop = Stop::new();
         let mut running = Running::default();
         for (name, service) in self.services {
-            tracing::debug!(service = %name, "service starts");
+            UP.with_label_values(&[name.as_str()]).set(1);
             let handle = running.set.spawn(service(stop.clone()));
             running.names.insert(handle.id(), name);
         }
@@ -125,6 +138,7 @@ impl Running {
             .as_ref()
             .map_or_else(tokio::task::JoinError::id, |(id, _)| *id);
         let name = self.names.remove(&id).unwrap_or_default();
+        UP.with_label_values(&[name.as_str()]).set(0);
         Some(match ended {
             Ok((_, Ok(()))) => Err(name),
             Ok((_, Err(cause))) => Ok(GroupError::Failed { name, cause }),

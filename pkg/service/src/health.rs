@@ -12,6 +12,8 @@ pub struct Health(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     started: bool,
+    /// Why not yet.
+    waiting: String,
     stopping: bool,
     checks: Vec<(String, Check)>,
 }
@@ -42,6 +44,21 @@ impl Health {
             .push((name.into(), Arc::new(move || Box::pin(check()))));
     }
 
+    /// What the start waits for, such as a server that does not answer; shown by `/startupz` and `/readyz`.
+    pub fn waiting(&self, reason: &str) {
+        reason.clone_into(&mut self.lock().waiting);
+    }
+
+    /// What the start waits for; empty if nothing, or if it has started.
+    #[must_use]
+    pub fn waits_for(&self) -> String {
+        let state = self.lock();
+        if state.started {
+            return String::new();
+        }
+        state.waiting.clone()
+    }
+
     /// Everything is bound and connected.
     pub fn started(&self) {
         self.lock().started = true;
@@ -64,7 +81,10 @@ impl Health {
             let state = self.lock();
             let mut reasons = Vec::new();
             if !state.started {
-                reasons.push("starting".to_owned());
+                reasons.push(match state.waiting.as_str() {
+                    "" => "starting".to_owned(),
+                    reason => format!("starting: {reason}"),
+                });
             }
             if state.stopping {
                 reasons.push("stopping".to_owned());

@@ -2,12 +2,10 @@
 
 use serde_json::json;
 
-use crate::harness::{Program, USUAL, stay, text, unique};
+use crate::harness::{Mode, Program, USUAL, stay, text, unique};
 
-#[tokio::test]
-async fn a_guest_books_and_pays_and_gets_a_check_in_code() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+pub async fn a_guest_books_and_pays_and_gets_a_check_in_code(mode: Mode) {
+    let program = Program::alone(mode, USUAL).await;
     let guest = program.guest().await;
     let free = program.single_unit(2).await;
 
@@ -62,10 +60,8 @@ async fn a_guest_books_and_pays_and_gets_a_check_in_code() {
     assert!(program.stop().await, "ends cleanly");
 }
 
-#[tokio::test]
-async fn the_looklook_face_does_the_same() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+pub async fn the_looklook_face_does_the_same(mode: Mode) {
+    let program = Program::start(mode, USUAL).await;
     let mobile = crate::harness::mobile();
     let account = json!({ "mobile": mobile, "password": "correct horse" });
     let (status, answer) = program
@@ -129,10 +125,8 @@ async fn the_looklook_face_does_the_same() {
     assert!(answer["data"]["list"][0]["id"].is_i64());
 }
 
-#[tokio::test]
-async fn a_declined_payment_leaves_the_order_payable() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+pub async fn a_declined_payment_leaves_the_order_payable(mode: Mode) {
+    let program = Program::start(mode, USUAL).await;
     let guest = program.guest().await;
     let free = program.single_unit(1).await;
     let sn = program.booked(&guest, &stay(&free)).await;

@@ -1,16 +1,14 @@
 //! Unpaid orders close; money that comes late ends as a stay or a refund.
 
-use crate::harness::{Program, Start, stay};
+use crate::harness::{Mode, Program, Start, stay};
 
 const SOON: Start = Start {
     close_after: "1s",
     sample: true,
 };
 
-#[tokio::test]
-async fn an_unpaid_order_closes_and_its_nights_are_free_again() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), SOON).await;
+pub async fn an_unpaid_order_closes_and_its_nights_are_free_again(mode: Mode) {
+    let program = Program::start(mode, SOON).await;
     let guest = program.guest().await;
     let free = program.single_unit(2).await;
     let sn = program.booked(&guest, &stay(&free)).await;
@@ -32,10 +30,8 @@ async fn an_unpaid_order_closes_and_its_nights_are_free_again() {
     assert_eq!(status, 409);
 }
 
-#[tokio::test]
-async fn a_cancelled_order_gives_its_nights_back_at_once() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), crate::harness::USUAL).await;
+pub async fn a_cancelled_order_gives_its_nights_back_at_once(mode: Mode) {
+    let program = Program::start(mode, crate::harness::USUAL).await;
     let guest = program.guest().await;
     let free = program.single_unit(2).await;
     let sn = program.booked(&guest, &stay(&free)).await;
@@ -59,10 +55,8 @@ async fn a_cancelled_order_gives_its_nights_back_at_once() {
     );
 }
 
-#[tokio::test]
-async fn late_money_takes_the_nights_again_when_they_are_free() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), SOON).await;
+pub async fn late_money_takes_the_nights_again_when_they_are_free(mode: Mode) {
+    let program = Program::start(mode, SOON).await;
     let guest = program.guest().await;
     let free = program.single_unit(1).await;
     let sn = program.booked(&guest, &stay(&free)).await;
@@ -81,10 +75,8 @@ async fn late_money_takes_the_nights_again_when_they_are_free() {
     assert_eq!(program.free(free.0, &free.1, &free.2).await, [0]);
 }
 
-#[tokio::test]
-async fn late_money_is_refunded_after_the_guest_cancelled() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), crate::harness::USUAL).await;
+pub async fn late_money_is_refunded_after_the_guest_cancelled(mode: Mode) {
+    let program = Program::start(mode, crate::harness::USUAL).await;
     let guest = program.guest().await;
     let free = program.single_unit(1).await;
     let sn = program.booked(&guest, &stay(&free)).await;

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use futures::future::join_all;
 use serde_json::json;
 
-use crate::harness::{Program, USUAL, day, stay, text, unique};
+use crate::harness::{Mode, Program, USUAL, day, stay, text, unique};
 
-#[tokio::test]
-async fn of_64_clients_on_the_same_nights_one_books_and_the_others_are_told_so() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+pub async fn of_64_clients_on_the_same_nights_one_books_and_the_others_are_told_so(mode: Mode) {
+    let program = Program::start(mode, USUAL).await;
     let guest = program.guest().await;
     for _ in 0..5 {
         let free = program.single_unit(2).await;
@@ -25,10 +23,8 @@ async fn of_64_clients_on_the_same_nights_one_books_and_the_others_are_told_so()
     }
 }
 
-#[tokio::test]
-async fn adjacent_stays_both_succeed() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+pub async fn adjacent_stays_both_succeed(mode: Mode) {
+    let program = Program::start(mode, USUAL).await;
     let guest = program.guest().await;
     let (house, from, to) = program.single_unit(2).await;
     let middle = crate::harness::next_day(&from);
@@ -38,10 +34,8 @@ async fn adjacent_stays_both_succeed() {
     program.booked(&guest, &stay(&(house, middle, to))).await;
 }
 
-#[tokio::test]
-async fn the_same_key_makes_one_order_also_at_once_and_never_another_one() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+pub async fn the_same_key_makes_one_order_also_at_once_and_never_another_one(mode: Mode) {
+    let program = Program::start(mode, USUAL).await;
     let guest = program.guest().await;
     let free = program.single_unit(1).await;
     let key = unique();
@@ -69,10 +63,8 @@ async fn the_same_key_makes_one_order_also_at_once_and_never_another_one() {
     assert_eq!(list["orders"].as_array().unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn a_burst_of_64_clients_on_different_houses_and_routes_sees_no_server_error() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Arc::new(Program::start(data.path(), USUAL).await);
+pub async fn a_burst_of_64_clients_on_different_houses_and_routes_sees_no_server_error(mode: Mode) {
+    let program = Arc::new(Program::alone(mode, USUAL).await);
     let guest = program.guest().await;
     let (_, page) = program.get("/v1/homestays?limit=100", None).await;
     let houses: Vec<i64> = page["homestays"]
@@ -99,11 +91,9 @@ async fn a_burst_of_64_clients_on_different_houses_and_routes_sees_no_server_err
 }
 
 /// What the calendar says is taken is what orders hold, whenever clients hang up.
-#[tokio::test]
-async fn a_connection_dropped_at_any_moment_of_a_create_leaves_order_and_hold_agreeing() {
+pub async fn a_connection_dropped_at_any_moment_of_a_create_leaves_order_and_hold_agreeing(mode: Mode) {
     use tokio::io::AsyncWriteExt;
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+    let program = Program::start(mode, USUAL).await;
     let guest = program.guest().await;
     let (house, first, _) = program.single_unit(30).await;
     let address = program.base.strip_prefix("http://").unwrap().to_owned();

@@ -2,7 +2,7 @@
 
 use std::process::{Output, Stdio};
 
-use crate::harness::{PATIENCE, Program, Start, USUAL, command};
+use crate::harness::{Mode, PATIENCE, Program, Start, USUAL, command};
 
 /// Runs the demo against `base`, with its temporary files in a folder that must be empty again afterwards.
 async fn demo(base: &str) -> (Output, String) {
@@ -29,14 +29,12 @@ async fn demo(base: &str) -> (Output, String) {
     (output, said)
 }
 
-#[tokio::test]
-async fn the_demo_succeeds_again_and_again_where_orders_close_soon() {
-    let data = tempfile::tempdir().unwrap();
+pub async fn the_demo_succeeds_again_and_again_where_orders_close_soon(mode: Mode) {
     let soon = Start {
         close_after: "2s",
         ..USUAL
     };
-    let program = Program::start(data.path(), soon).await;
+    let program = Program::alone(mode, soon).await;
 
     for _ in 0..2 {
         let (output, said) = demo(&program.base).await;
@@ -49,10 +47,8 @@ async fn the_demo_succeeds_again_and_again_where_orders_close_soon() {
     }
 }
 
-#[tokio::test]
-async fn where_orders_close_late_the_demo_shows_it_on_a_private_system_and_removes_that() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+pub async fn where_orders_close_late_the_demo_shows_it_on_a_private_system_and_removes_that(mode: Mode) {
+    let program = Program::alone(mode, USUAL).await;
 
     let (output, said) = demo(&program.base).await;
 

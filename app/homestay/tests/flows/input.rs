@@ -4,12 +4,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::harness::{Program, USUAL, day, stay, unique};
+use crate::harness::{Mode, Program, USUAL, day, stay, unique};
 
-#[tokio::test]
-async fn bad_bookings_are_refused_by_field_and_change_nothing() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+pub async fn bad_bookings_are_refused_by_field_and_change_nothing(mode: Mode) {
+    let program = Program::start(mode, USUAL).await;
     let guest = program.guest().await;
     let good = stay(&program.single_unit(1).await);
     let with = |field: &str, value: Value| {
@@ -126,10 +124,8 @@ async fn off_sale_house(program: &Program) -> i64 {
     panic!("the sample has no house off sale");
 }
 
-#[tokio::test]
-async fn the_looklook_face_names_its_own_fields() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+pub async fn the_looklook_face_names_its_own_fields(mode: Mode) {
+    let program = Program::start(mode, USUAL).await;
     let guest = program.guest().await;
     let create = "/order/v1/homestayOrder/createHomestayOrder";
     let (_, _, _) = program.single_unit(1).await;
@@ -187,10 +183,8 @@ async fn the_looklook_face_names_its_own_fields() {
     assert_eq!(status, 404, "{answer}");
 }
 
-#[tokio::test]
-async fn tokens_routes_verbs_and_bodies_that_are_wrong_get_their_status() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+pub async fn tokens_routes_verbs_and_bodies_that_are_wrong_get_their_status(mode: Mode) {
+    let program = Program::start(mode, USUAL).await;
     let guest = program.guest().await;
     // {"alg":"none","kid":"1"} . {"exp":9999999999,"iat":0,"jwtUserId":7,"role":"admin"} .
     let none = "eyJhbGciOiJub25lIiwia2lkIjoiMSJ9.eyJleHAiOjk5OTk5OTk5OTksImlhdCI6MCwiand0VXNlcklkIjo3LCJyb2xlIjoiYWRtaW4ifQ.";
@@ -285,10 +279,8 @@ async fn tokens_routes_verbs_and_bodies_that_are_wrong_get_their_status() {
     }
 }
 
-#[tokio::test]
-async fn foreign_orders_look_like_unknown_ones() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+pub async fn foreign_orders_look_like_unknown_ones(mode: Mode) {
+    let program = Program::start(mode, USUAL).await;
     let (owner, stranger) = (program.guest().await, program.guest().await);
     let sn = program.booked(&owner, &stay(&program.single_unit(1).await)).await;
     assert_eq!(
@@ -318,10 +310,8 @@ async fn foreign_orders_look_like_unknown_ones() {
     assert_eq!(status, 404);
 }
 
-#[tokio::test]
-async fn chunked_bodies_are_read_and_those_cut_short_change_nothing() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+pub async fn chunked_bodies_are_read_and_those_cut_short_change_nothing(mode: Mode) {
+    let program = Program::start(mode, USUAL).await;
     let guest = program.guest().await;
     let address = program.base.strip_prefix("http://").unwrap();
     let good = stay(&program.single_unit(1).await).to_string();

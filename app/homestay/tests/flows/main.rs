@@ -1,4 +1,8 @@
-//! The flows across domains, played against the running program.
+//! The flows across domains, played against the running program: each in both modes, from one body.
+//!
+//! Those of the distributed mode need `HOMESTAY_TEST_POSTGRES_URL`, `HOMESTAY_TEST_REDIS_URL`, `HOMESTAY_TEST_KAFKA_BROKERS`
+//! (`deploy/infra/infra up` prints them) and nginx; without them they do nothing. What is about one mode alone is a test of its
+//! module.
 
 mod booking;
 mod closing;
@@ -9,3 +13,71 @@ mod harness;
 mod input;
 mod operators;
 mod startup;
+
+macro_rules! in_both_modes {
+    ($($module:ident { $($flow:ident,)* })*) => {
+        mod embedded {
+            $(mod $module { $(
+                #[tokio::test]
+                async fn $flow() {
+                    crate::$module::$flow(crate::harness::Mode::Embedded).await;
+                }
+            )* })*
+        }
+        mod distributed {
+            $(mod $module { $(
+                #[tokio::test]
+                async fn $flow() {
+                    if crate::harness::fleet::engines().is_some() {
+                        crate::$module::$flow(crate::harness::Mode::Distributed).await;
+                    }
+                }
+            )* })*
+        }
+    };
+}
+
+// A flow that is not in this list is one that nobody plays: the compiler warns of it.
+in_both_modes! {
+    booking {
+        a_guest_books_and_pays_and_gets_a_check_in_code,
+        the_looklook_face_does_the_same,
+        a_declined_payment_leaves_the_order_payable,
+    }
+    closing {
+        an_unpaid_order_closes_and_its_nights_are_free_again,
+        a_cancelled_order_gives_its_nights_back_at_once,
+        late_money_takes_the_nights_again_when_they_are_free,
+        late_money_is_refunded_after_the_guest_cancelled,
+    }
+    contention {
+        of_64_clients_on_the_same_nights_one_books_and_the_others_are_told_so,
+        adjacent_stays_both_succeed,
+        the_same_key_makes_one_order_also_at_once_and_never_another_one,
+        a_burst_of_64_clients_on_different_houses_and_routes_sees_no_server_error,
+        a_connection_dropped_at_any_moment_of_a_create_leaves_order_and_hold_agreeing,
+    }
+    crash {
+        killed_at_many_points_of_a_day_it_starts_again_and_everything_agrees,
+    }
+    demo {
+        the_demo_succeeds_again_and_again_where_orders_close_soon,
+        where_orders_close_late_the_demo_shows_it_on_a_private_system_and_removes_that,
+    }
+    input {
+        bad_bookings_are_refused_by_field_and_change_nothing,
+        the_looklook_face_names_its_own_fields,
+        tokens_routes_verbs_and_bodies_that_are_wrong_get_their_status,
+        foreign_orders_look_like_unknown_ones,
+        chunked_bodies_are_read_and_those_cut_short_change_nothing,
+    }
+    operators {
+        operators_see_jobs_and_queues_and_guests_do_not,
+        health_and_metrics_are_served_on_their_own_port,
+        the_openapi_document_and_its_page_are_served,
+        answers_are_as_the_openapi_document_says,
+    }
+    startup {
+        a_request_that_is_half_sent_does_not_keep_the_program_from_stopping,
+    }
+}

@@ -1,12 +1,10 @@
 //! What operators see: jobs, queues, health, metrics; and how a wrong start ends.
 
-use crate::harness::{Program, USUAL, command, stay, text, unique};
+use crate::harness::{Mode, Program, USUAL, command, stay, text, unique};
 use serde_json::{Value, json};
 
-#[tokio::test]
-async fn operators_see_jobs_and_queues_and_guests_do_not() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+pub async fn operators_see_jobs_and_queues_and_guests_do_not(mode: Mode) {
+    let program = Program::start(mode, USUAL).await;
     let guest = program.guest().await;
     let sn = program.booked(&guest, &stay(&program.single_unit(1).await)).await;
     assert_eq!(program.get("/v1/jobs", Some(&guest)).await.0, 403);
@@ -47,44 +45,36 @@ async fn operators_see_jobs_and_queues_and_guests_do_not() {
     );
 }
 
-#[tokio::test]
-async fn health_and_metrics_are_served_on_their_own_port() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+pub async fn health_and_metrics_are_served_on_their_own_port(mode: Mode) {
+    let program = Program::start(mode, USUAL).await;
     program.get("/v1/homestays", None).await;
-    for path in ["/livez", "/readyz", "/startupz"] {
-        assert_eq!(
-            program
-                .http
-                .get(format!("{}{path}", program.admin))
-                .send()
-                .await
-                .unwrap()
-                .status(),
-            200,
-            "{path}"
-        );
+    let mut metrics = String::new();
+    for admin in &program.admins {
+        let read = async |path: &str| {
+            let answer = program.http.get(format!("{admin}{path}")).send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{admin}{path}");
+            answer.text().await.unwrap()
+        };
+        for path in ["/livez", "/readyz", "/startupz"] {
+            read(path).await;
+        }
+        metrics.push_str(&read("/metrics").await);
     }
-    let metrics = program
-        .http
-        .get(format!("{}/metrics", program.admin))
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
     assert!(
         metrics.contains(r#"homestay_http_requests_total{code="200",route="GET /v1/homestays"}"#),
         "{metrics}"
     );
+    for target in ["order-mq", "payment-mq", "travel-mq", "mqueue-mq"] {
+        for service in ["worker", "ticker"] {
+            let series = format!(r#"homestay_service_up{{service="{target} {service}"}} 1"#);
+            assert!(metrics.contains(&series), "{series}: {metrics}");
+        }
+    }
     assert_eq!(program.get("/metrics", None).await.0, 404);
 }
 
-#[tokio::test]
-async fn the_openapi_document_and_its_page_are_served() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+pub async fn the_openapi_document_and_its_page_are_served(mode: Mode) {
+    let program = Program::start(mode, USUAL).await;
     let (status, api) = program.get("/openapi.json", None).await;
     assert_eq!(status, 200);
     let mut operations = Vec::new();
@@ -218,10 +208,8 @@ fn assert_fits(api: &Value, schema: &Value, value: &Value, name: &str) {
     }
 }
 
-#[tokio::test]
-async fn answers_are_as_the_openapi_document_says() {
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+pub async fn answers_are_as_the_openapi_document_says(mode: Mode) {
+    let program = Program::start(mode, USUAL).await;
     let (_, api) = program.get("/openapi.json", None).await;
     let guest = program.guest().await;
     let token = Some(guest.as_str());
@@ -276,7 +264,7 @@ async fn answers_are_as_the_openapi_document_says() {
 #[tokio::test]
 async fn a_second_start_and_a_taken_port_end_with_a_sentence() {
     let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), USUAL).await;
+    let program = Program::embedded(data.path(), USUAL).await;
     let second = command(data.path(), USUAL).output().await.unwrap();
     let said = String::from_utf8(second.stderr).unwrap();
     assert!(

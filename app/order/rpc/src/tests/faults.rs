@@ -185,24 +185,32 @@ async fn a_call_lost_at_any_point_of_a_cancellation_leaves_no_nights_and_no_open
     }
 }
 
-/// Has every change of an order's state fail from the moment payment-rpc has closed the next order.
-fn writes_fail_after_closing(world: &World) {
+/// Has every change of an order's state fail from the moment payment-rpc has closed the next order, until what it returns is
+/// executed.
+fn writes_fail_after_closing(world: &World) -> &'static str {
     let db = world.db.db.clone();
-    world.payment.state().meanwhile = Some(Box::new(move |_| {
-        Box::pin(execute(
-            db.clone(),
-            "CREATE TRIGGER full BEFORE UPDATE OF state ON orders BEGIN SELECT RAISE(ABORT, 'disk full'); END",
-        ))
-    }));
+    let (fail, succeed) = if world.db.postgres_url().is_some() {
+        (
+            "ALTER TABLE orders ADD CONSTRAINT disk_full CHECK (state = 'awaiting_payment') NOT VALID",
+            "ALTER TABLE orders DROP CONSTRAINT disk_full",
+        )
+    } else {
+        (
+            "CREATE TRIGGER disk_full BEFORE UPDATE OF state ON orders BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+            "DROP TRIGGER disk_full",
+        )
+    };
+    world.payment.state().meanwhile = Some(Box::new(move |_| Box::pin(execute(db.clone(), fail))));
+    succeed
 }
 
 #[tokio::test]
 async fn a_cancellation_that_ends_after_payments_are_closed_is_carried_on_by_its_job() {
     let world = World::new().await;
     let sn = world.booked().await.sn;
-    writes_fail_after_closing(&world);
+    let succeed = writes_fail_after_closing(&world);
     assert_eq!(code(world.cancel(GUEST, &sn).await), Code::Database);
-    world.execute("DROP TRIGGER full").await;
+    world.execute(succeed).await;
     // Nobody can pay any more, and the nights are held.
     assert!(world.payment.state().closed.contains(&sn));
     assert_eq!(world.order(&sn).await.state, "awaiting_payment");
@@ -223,9 +231,9 @@ async fn money_that_came_before_a_cancellation_that_was_cut_off_wins() {
     let sn = world.booked().await.sn;
     world.payment.has(&sn, "pending", TOTAL);
     world.payment.state().captured_at_close = true;
-    writes_fail_after_closing(&world);
+    let succeed = writes_fail_after_closing(&world);
     assert_eq!(code(world.cancel(GUEST, &sn).await), Code::Database);
-    world.execute("DROP TRIGGER full").await;
+    world.execute(succeed).await;
 
     assert_eq!(world.advance(&sn).await.unwrap(), "confirmed");
     assert_eq!(world.advance(&sn).await.unwrap(), "confirmed");

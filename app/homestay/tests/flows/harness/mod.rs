@@ -1,7 +1,11 @@
-//! Runs the real program on a data folder of the test's own, and speaks to it as clients do.
+//! Runs the real program, in the mode that a flow is played in, and speaks to it as clients do.
 
+pub mod fleet;
+
+use std::collections::HashSet;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Client, Method, StatusCode};
@@ -9,20 +13,22 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
+use fleet::Fleet;
+
 /// Longest wait for something that must happen; a failing test ends by it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running program. Killed when dropped.
-pub struct Program {
-    child: Child,
-    _lines: Lines<BufReader<ChildStdout>>,
-    pub base: String,
-    pub admin: String,
-    pub http: Client,
+/// What a flow is played against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// One process on a folder of its own.
+    Embedded,
+    /// Fourteen processes on Postgres, Kafka and Redis.
+    Distributed,
 }
 
 /// Settings of one start.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Start {
     pub close_after: &'static str,
     /// Sample houses and demo accounts.
@@ -34,9 +40,109 @@ pub const USUAL: Start = Start {
     sample: true,
 };
 
+impl Start {
+    /// What differs from the defaults, in both modes: no throttle, little patience with holds, a quiet log.
+    fn settings(self) -> [(&'static str, &'static str); 6] {
+        [
+            ("HOMESTAY__ORDER__CLOSE_AFTER", self.close_after),
+            (
+                "HOMESTAY__SAMPLE_DATA",
+                if self.sample { "true" } else { "false" },
+            ),
+            ("HOMESTAY__AUTH__REGISTER_PER_MINUTE", "0"),
+            ("HOMESTAY__AUTH__LOGIN_PER_MINUTE", "0"),
+            ("HOMESTAY__TRAVEL__ASK_AFTER", "1s"),
+            ("HOMESTAY__LOG__LEVEL", "error"),
+        ]
+    }
+}
+
+/// Where a system keeps its data: it may be killed and started again there.
+pub enum Place {
+    Folder(tempfile::TempDir),
+    Servers(Arc<Fleet>),
+}
+
+impl Place {
+    /// Of one test alone.
+    pub async fn new(mode: Mode, start: Start) -> Self {
+        match mode {
+            Mode::Embedded => Self::Folder(tempfile::tempdir().expect("a folder")),
+            Mode::Distributed => Self::Servers(Arc::new(Fleet::start(start).await)),
+        }
+    }
+
+    /// Starts what does not run, and waits until it is ready.
+    pub async fn start(&self, start: Start) -> Program {
+        match self {
+            Self::Folder(folder) => Program::embedded(folder.path(), start).await,
+            Self::Servers(fleet) => {
+                fleet.revive().await;
+                Program::of(fleet.clone())
+            }
+        }
+    }
+}
+
+/// A running system. What is only of this flow is killed when dropped.
+pub struct Program {
+    runs: Runs,
+    pub base: String,
+    /// Base of the admin ports: one a process.
+    pub admins: Vec<String>,
+    pub http: Client,
+    _folder: Option<tempfile::TempDir>,
+}
+
+enum Runs {
+    One {
+        child: Child,
+        _lines: Lines<BufReader<ChildStdout>>,
+    },
+    Fleet(Arc<Fleet>),
+}
+
+pub fn client() -> Client {
+    homestay_http::install_tls();
+    Client::builder()
+        .timeout(Duration::from_secs(10))
+        .build()
+        .expect("a client")
+}
+
 impl Program {
-    /// Starts the program and waits until it says that it is ready.
-    pub async fn start(data: &Path, start: Start) -> Self {
+    /// A system of these settings with data of nobody else, or, distributed, with houses of nobody else: fleets are shared
+    /// by the flows that only use them.
+    pub async fn start(mode: Mode, start: Start) -> Self {
+        match mode {
+            Mode::Embedded => Self::alone(mode, start).await,
+            Mode::Distributed => Self::of(fleet::shared(start).await),
+        }
+    }
+
+    /// A system of this flow alone, which it may overload or stop.
+    pub async fn alone(mode: Mode, start: Start) -> Self {
+        let place = Place::new(mode, start).await;
+        let mut program = place.start(start).await;
+        if let Place::Folder(folder) = place {
+            program._folder = Some(folder);
+        }
+        program
+    }
+
+    fn of(fleet: Arc<Fleet>) -> Self {
+        let admins = fleet::TARGETS.iter().map(|(name, ..)| fleet.ground.admin(name));
+        Self {
+            base: fleet.base(),
+            admins: admins.collect(),
+            http: client(),
+            runs: Runs::Fleet(fleet),
+            _folder: None,
+        }
+    }
+
+    /// Starts the one process and waits until it says that it is ready.
+    pub async fn embedded(data: &Path, start: Start) -> Self {
         let mut child = command(data, start)
             .stdout(Stdio::piped())
             .spawn()
@@ -59,28 +165,30 @@ impl Program {
         tokio::time::timeout(PATIENCE, ready)
             .await
             .expect("ready in time");
-        homestay_http::install_tls();
-        let http = Client::builder()
-            .timeout(Duration::from_secs(10))
-            .build()
-            .expect("a client");
         Self {
-            child,
-            _lines: lines,
             base,
-            admin,
-            http,
+            admins: vec![admin],
+            http: client(),
+            runs: Runs::One { child, _lines: lines },
+            _folder: None,
         }
     }
 
-    /// kill -9.
-    pub async fn kill(mut self) {
-        self.child.kill().await.expect("killed");
+    /// kill -9: of the one process, or of the target whose turn it is.
+    pub async fn kill(mut self, turn: usize) {
+        match &mut self.runs {
+            Runs::One { child, .. } => child.kill().await.expect("killed"),
+            Runs::Fleet(fleet) => fleet.kill(fleet::TARGETS[turn % fleet::TARGETS.len()].0),
+        }
     }
 
-    /// SIGTERM; whether it ended with success.
+    /// SIGTERM; whether everything ended with success.
     pub async fn stop(mut self) -> bool {
-        let pid = self.child.id().expect("running").to_string();
+        let child = match &mut self.runs {
+            Runs::One { child, .. } => child,
+            Runs::Fleet(fleet) => return fleet.stop().await,
+        };
+        let pid = child.id().expect("running").to_string();
         assert!(
             std::process::Command::new("kill")
                 .args(["-TERM", &pid])
@@ -88,11 +196,19 @@ impl Program {
                 .expect("kill")
                 .success()
         );
-        tokio::time::timeout(PATIENCE, self.child.wait())
+        tokio::time::timeout(PATIENCE, child.wait())
             .await
             .expect("stops in time")
             .expect("waited")
             .success()
+    }
+
+    /// Address of the process that serves a domain's HTTP, without a gateway between.
+    pub fn direct(&self, domain: &str) -> String {
+        match &self.runs {
+            Runs::One { .. } => self.base.clone(),
+            Runs::Fleet(fleet) => fleet.ground.api(domain),
+        }
     }
 
     pub async fn call(
@@ -213,7 +329,8 @@ impl Program {
             .collect()
     }
 
-    /// A house with exactly one unit that is open and free for `nights` nights somewhere ahead: its id, from, to.
+    /// A house with exactly one unit that is open and free for `nights` nights somewhere ahead, and that no other flow is
+    /// given: its id, from, to.
     pub async fn single_unit(&self, nights: usize) -> (i64, String, String) {
         self.single_unit_or_none(nights)
             .await
@@ -240,9 +357,9 @@ impl Program {
             ))
             .await?;
             let days = calendar["days"].as_array()?;
-            let run = days
-                .windows(nights)
-                .find(|run| run.iter().all(|d| d["open"] == true && d["freeUnits"] == 1));
+            let run = days.windows(nights).find(|run| {
+                run.iter().all(|d| d["open"] == true && d["freeUnits"] == 1) && self.claim(id, run)
+            });
             if let Some(run) = run {
                 return Some((
                     id,
@@ -255,6 +372,28 @@ impl Program {
     }
 }
 
+/// Nights that flows were given, by system and house: flows that share a fleet must not meet.
+static CLAIMED: LazyLock<Mutex<HashSet<(String, i64, String)>>> = LazyLock::new(Mutex::default);
+
+impl Program {
+    /// Claims all nights of `run`, or none.
+    fn claim(&self, house: i64, run: &[Value]) -> bool {
+        if matches!(self.runs, Runs::One { .. }) {
+            return true;
+        }
+        let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
+        let nights: Vec<_> = run
+            .iter()
+            .map(|d| (self.base.clone(), house, text(d, "date")))
+            .collect();
+        let free = nights.iter().all(|night| !claimed.contains(night));
+        if free {
+            claimed.extend(nights);
+        }
+        free
+    }
+}
+
 /// The program's command line on a data folder, with free ports and no throttle.
 pub fn command(data: &Path, start: Start) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_homestay"));
@@ -262,16 +401,9 @@ pub fn command(data: &Path, start: Start) -> Command {
         .env("HOMESTAY__DATA_DIR", data)
         .env("HOMESTAY__GATEWAY__LISTEN", "127.0.0.1:0")
         .env("HOMESTAY__ADMIN__LISTEN", "127.0.0.1:0")
-        .env("HOMESTAY__ORDER__CLOSE_AFTER", start.close_after)
-        .env("HOMESTAY__AUTH__REGISTER_PER_MINUTE", "0")
-        .env("HOMESTAY__AUTH__LOGIN_PER_MINUTE", "0")
-        .env("HOMESTAY__TRAVEL__ASK_AFTER", "1s")
-        .env("HOMESTAY__LOG__LEVEL", "error")
+        .envs(start.settings())
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    if !start.sample {
-        command.env("HOMESTAY__SAMPLE_DATA", "false");
-    }
     command
 }
 

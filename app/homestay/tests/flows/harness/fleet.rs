@@ -1,0 +1,386 @@
+//! All targets as processes on Postgres, Kafka and Redis, behind nginx: a database, topics and keys of its own.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+
+use super::{PATIENCE, Start, client};
+
+/// Name, HTTP or gRPC port, admin port (design.md §3).
+pub const TARGETS: [(&str, u16, u16); 14] = [
+    ("order-api", 11001, 14001),
+    ("order-rpc", 12001, 14002),
+    ("order-mq", 0, 14003),
+    ("payment-api", 11002, 14004),
+    ("payment-rpc", 12002, 14005),
+    ("payment-mq", 0, 14006),
+    ("travel-api", 11003, 14007),
+    ("travel-rpc", 12003, 14008),
+    ("travel-mq", 0, 14009),
+    ("usercenter-api", 11004, 14010),
+    ("usercenter-rpc", 12004, 14011),
+    ("mqueue-api", 11005, 14012),
+    ("mqueue-rpc", 12005, 14013),
+    ("mqueue-mq", 0, 14014),
+];
+pub const DOMAINS: [&str; 5] = ["order", "payment", "travel", "usercenter", "mqueue"];
+
+/// Roles are those of the whole Postgres server: all fleets of all tests share them, with this password.
+const PASSWORD: &str = "homestay-test";
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// Where tests find the engines.
+#[derive(Clone)]
+pub struct Engines {
+    pub postgres: String,
+    redis: String,
+    kafka: String,
+}
+
+/// The engines, if all three are named; else tests of the distributed mode have nothing to run on.
+pub fn engines() -> Option<Engines> {
+    let server = homestay_config::test_server;
+    Some(Engines {
+        postgres: server("HOMESTAY_TEST_POSTGRES_URL")?,
+        redis: server("HOMESTAY_TEST_REDIS_URL")?,
+        kafka: server("HOMESTAY_TEST_KAFKA_BROKERS")?,
+    })
+}
+
+/// Ports that no other fleet has. Taken as long as this is, by listening on one of them.
+pub struct Ports {
+    pub offset: u16,
+    _taken: TcpListener,
+}
+
+impl Ports {
+    /// A free range, below those that the system gives to clients.
+    pub fn take() -> Self {
+        for offset in (0..50).map(|n| 15_000 + 20 * n) {
+            let Ok(taken) = TcpListener::bind(("127.0.0.1", 11_011 + offset)) else {
+                continue;
+            };
+            let free = |port: u16| port == 0 || TcpListener::bind(("127.0.0.1", port + offset)).is_ok();
+            let all = TARGETS.iter().all(|(_, port, admin)| free(*port) && free(*admin));
+            if all && free(11_012) {
+                return Self {
+                    offset,
+                    _taken: taken,
+                };
+            }
+        }
+        panic!("no free range of ports");
+    }
+
+    pub fn gateway(&self) -> u16 {
+        11_012 + self.offset
+    }
+}
+
+/// The servers of one fleet: a database, a prefix of topics and keys, ports. Gone with this value.
+pub struct Ground {
+    pub engines: Engines,
+    pub name: String,
+    pub ports: Ports,
+    pub folder: tempfile::TempDir,
+    start: Start,
+}
+
+impl Ground {
+    pub async fn new(start: Start) -> Self {
+        let engines = engines().expect("the engines are named");
+        let name = format!("flows_{:016x}", rand::random::<u64>());
+        admin(&engines.postgres, format!("CREATE DATABASE {name}"))
+            .await
+            .expect("a database");
+        Self {
+            engines,
+            name,
+            ports: Ports::take(),
+            folder: tempfile::tempdir().expect("a folder"),
+            start,
+        }
+    }
+
+    /// The administrator's URL of this ground's database.
+    pub fn admin_url(&self) -> String {
+        let (server, _) = self
+            .engines
+            .postgres
+            .rsplit_once('/')
+            .expect("a URL with a database");
+        format!("{server}/{}", self.name)
+    }
+
+    fn url(&self, domain: &str) -> String {
+        let url = self.admin_url();
+        let (_, place) = url.rsplit_once('@').expect("a URL with a user");
+        format!("postgres://homestay_test_{domain}:{PASSWORD}@{place}")
+    }
+
+    /// The program with the settings of all targets.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_homestay"));
+        let gateway = format!("http://127.0.0.1:{}", self.ports.gateway());
+        command
+            .args(arguments)
+            .env("HOMESTAY__MODE", "distributed")
+            .env("HOMESTAY__PORT_OFFSET", self.ports.offset.to_string())
+            .env("HOMESTAY__KAFKA__BROKERS", &self.engines.kafka)
+            .env("HOMESTAY__KAFKA__TOPIC_PREFIX", format!("{}.", self.name))
+            .env("HOMESTAY__KAFKA__PARTITIONS", "2")
+            .env("HOMESTAY__REDIS__URL", &self.engines.redis)
+            .env("HOMESTAY__REDIS__PREFIX", &self.name)
+            .env("HOMESTAY__PAYMENT__PUBLIC_BASE_URL", gateway)
+            .env("HOMESTAY__SECRETS__INTERNAL_CREDENTIAL", SECRET)
+            .env("HOMESTAY__SECRETS__JWT_KEYS", format!("1:{SECRET}"))
+            .env("HOMESTAY__SECRETS__SANDBOX", SECRET)
+            .env("HOMESTAY__GATEWAY__TRUST_FORWARDED", "true")
+            .envs(self.start.settings())
+            .stdin(Stdio::null());
+        for (domain, port) in DOMAINS.iter().zip(12_001..) {
+            let name = domain.to_uppercase();
+            command
+                .env(format!("HOMESTAY__DATABASES__{name}"), self.url(domain))
+                .env(
+                    format!("HOMESTAY__ENDPOINTS__{name}"),
+                    format!("http://127.0.0.1:{}", port + self.ports.offset),
+                );
+        }
+        command
+    }
+
+    /// Runs a command of the program that must succeed.
+    pub fn run(&self, arguments: &[&str]) {
+        let output = self.command(arguments).output().expect("it runs");
+        assert!(
+            output.status.success(),
+            "homestay {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    pub fn migrate(&self) {
+        self.run(&["migrate", "--admin-url", &self.admin_url()]);
+    }
+
+    /// Base of a domain's HTTP routes.
+    pub fn api(&self, domain: &str) -> String {
+        let found = TARGETS.iter().find(|(name, ..)| *name == format!("{domain}-api"));
+        format!(
+            "http://127.0.0.1:{}",
+            found.expect("a domain").1 + self.ports.offset
+        )
+    }
+
+    pub fn admin(&self, target: &str) -> String {
+        let found = TARGETS.iter().find(|(name, ..)| *name == target);
+        format!(
+            "http://127.0.0.1:{}",
+            found.expect("a target").2 + self.ports.offset
+        )
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        let (url, name) = (self.engines.postgres.clone(), self.name.clone());
+        // On a thread of its own: the test's runtime may be on its way out. Best effort: what is left hurts nobody.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            if let Ok(runtime) = runtime {
+                let sql = format!("DROP DATABASE {name} WITH (FORCE)");
+                runtime.block_on(admin(&url, sql)).ok();
+            }
+        });
+        dropping.join().ok();
+    }
+}
+
+async fn admin(url: &str, sql: String) -> Result<(), sqlx::Error> {
+    sqlx::any::install_default_drivers();
+    let mut conn = AnyConnection::connect(url).await?;
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await?;
+    conn.close().await
+}
+
+/// A process that ends with this value.
+pub struct Process(Child);
+
+impl Process {
+    pub fn start(mut command: Command) -> Self {
+        Self(command.spawn().expect("it starts"))
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([signal, &self.0.id().to_string()])
+            .status();
+        assert!(sent.expect("kill").success());
+    }
+
+    /// Whether it ended with success; waits for that.
+    pub async fn ended(&mut self) -> bool {
+        let wait = async {
+            loop {
+                if let Some(status) = self.0.try_wait().expect("waited") {
+                    return status.success();
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.expect("stops in time")
+    }
+
+    pub fn runs(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// nginx, which ends its workers only if it is told to.
+struct Gateway(Process);
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if self.0.runs() {
+            self.0.signal("-TERM");
+            let _ = self.0.0.wait();
+        }
+    }
+}
+
+/// A running fleet.
+pub struct Fleet {
+    /// By the target's name. What is missing has been killed.
+    processes: Mutex<HashMap<&'static str, Process>>,
+    _gateway: Gateway,
+    pub ground: Ground,
+}
+
+impl Fleet {
+    pub async fn start(start: Start) -> Self {
+        let ground = Ground::new(start).await;
+        ground.migrate();
+        let gateway = gateway(&ground);
+        let fleet = Self {
+            processes: Mutex::default(),
+            _gateway: gateway,
+            ground,
+        };
+        fleet.revive().await;
+        if start.sample {
+            fleet.ground.run(&["seed"]);
+        }
+        fleet
+    }
+
+    fn processes(&self) -> std::sync::MutexGuard<'_, HashMap<&'static str, Process>> {
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts what does not run, and waits until all are ready.
+    pub async fn revive(&self) {
+        for (name, ..) in TARGETS {
+            self.processes()
+                .entry(name)
+                .or_insert_with(|| Process::start(self.ground.command(&[name])));
+        }
+        let http = client();
+        for (name, ..) in TARGETS {
+            until_ready(&http, &self.ground.admin(name)).await;
+        }
+        let base = self.base();
+        until_ok(&http, &format!("{base}/v1/homestays?limit=1")).await;
+    }
+
+    pub fn base(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ground.ports.gateway())
+    }
+
+    /// kill -9 of one target.
+    pub fn kill(&self, name: &str) {
+        let process = self.processes().remove(name).expect("a running target");
+        drop(process);
+    }
+
+    /// SIGTERM to all; whether all ended with success.
+    pub async fn stop(&self) -> bool {
+        let mut stopping: Vec<Process> = self.processes().drain().map(|(_, process)| process).collect();
+        for process in &stopping {
+            process.signal("-TERM");
+        }
+        let mut good = true;
+        for process in &mut stopping {
+            good &= process.ended().await;
+        }
+        good
+    }
+}
+
+pub async fn until_ready(http: &reqwest::Client, admin: &str) {
+    until_ok(http, &format!("{admin}/readyz")).await;
+}
+
+async fn until_ok(http: &reqwest::Client, url: &str) {
+    let wait = async {
+        loop {
+            if let Ok(answer) = http.get(url).send().await
+                && answer.status() == 200
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait)
+        .await
+        .unwrap_or_else(|_| panic!("{url} answers 200 in time"));
+}
+
+/// Fleets that flows share, by their settings; each ends with the last flow that uses it.
+static SHARED: LazyLock<tokio::sync::Mutex<HashMap<Start, Weak<Fleet>>>> = LazyLock::new(Default::default);
+
+pub async fn shared(start: Start) -> Arc<Fleet> {
+    let mut shared = SHARED.lock().await;
+    if let Some(fleet) = shared.get(&start).and_then(Weak::upgrade) {
+        return fleet;
+    }
+    let fleet = Arc::new(Fleet::start(start).await);
+    shared.insert(start, Arc::downgrade(&fleet));
+    fleet
+}
+
+/// nginx over the gateway table that deployments use.
+fn gateway(ground: &Ground) -> Gateway {
+    let template: PathBuf =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/etc/nginx/gateway.conf.template");
+    let mut config = std::fs::read_to_string(&template).expect("the gateway table");
+    let mut fill = |name: &str, value: &str| config = config.replace(&format!("${{HOMESTAY_{name}}}"), value);
+    fill("LISTEN", &format!("127.0.0.1:{}", ground.ports.gateway()));
+    fill("RUN", &ground.folder.path().display().to_string());
+    for (domain, port) in DOMAINS.iter().zip(11_001..) {
+        let server = format!("server 127.0.0.1:{};", port + ground.ports.offset);
+        fill(&format!("{}_API", domain.to_uppercase()), &server);
+    }
+    let path = ground.folder.path().join("nginx.conf");
+    std::fs::write(&path, config).expect("a written file");
+    let mut nginx = Command::new("nginx");
+    nginx
+        .arg("-c")
+        .arg(&path)
+        .args(["-e", "stderr", "-g", "daemon off; user root;"])
+        .stdin(Stdio::null());
+    Gateway(Process::start(nginx))
+}
