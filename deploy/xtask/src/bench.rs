@@ -37,6 +37,13 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
             "--infra",
             &root().join("deploy/infra/infra").display().to_string(),
         ])
+        .args([
+            "--pgbench",
+            &root()
+                .join("deploy/bench/pgbench/create.sql")
+                .display()
+                .to_string(),
+        ])
         .args(arguments)
         .current_dir(root())
         .status()
