@@ -79,7 +79,13 @@ impl PaymentService {
             return Err(Error::invalid("orderSn", "must not be empty"));
         }
         let sn: OrderSn = order_sn.parse().map_err(|_| refused())?;
-        let request = request_for(actor, order_pb::GetRequest { sn: sn.to_string() });
+        let request = request_for(
+            actor,
+            order_pb::GetRequest {
+                sn: sn.to_string(),
+                without_steps: true,
+            },
+        );
         let view = self.order.clone().get(request).await?.into_inner();
         // Staff may look at foreign orders, but not pay them.
         if actor.user_id() != Some(view.user_id) {

@@ -110,7 +110,10 @@ impl World {
     }
 
     pub(crate) async fn order(&self, sn: &str) -> pb::OrderView {
-        let request = pb::GetRequest { sn: sn.to_owned() };
+        let request = pb::GetRequest {
+            sn: sn.to_owned(),
+            ..Default::default()
+        };
         self.as_service()
             .get(request)
             .await
