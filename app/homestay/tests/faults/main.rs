@@ -56,18 +56,12 @@ async fn with_processes_and_servers_failing_under_load_nothing_is_lost_and_nothi
     say("every kind of process was killed once");
 
     let back = without(&engines, &fleet, &load, "kafka").await;
-    until(DELIVERED, "events that waited for Kafka are delivered", || {
-        waiting(&engines, back) == "0"
-    })
-    .await;
+    delivered(&engines, back).await;
     say("what waited for Kafka is delivered");
 
     engines.flush_redis();
     let back = without(&engines, &fleet, &load, "redis").await;
-    until(DELIVERED, "jobs that waited for Redis are done", || {
-        waiting(&engines, back) == "0"
-    })
-    .await;
+    delivered(&engines, back).await;
     say("what waited for Redis is done");
 
     engines.stop("postgres");
@@ -144,14 +138,31 @@ async fn without(engines: &Engines, fleet: &Fleet, load: &Load, name: &str) -> i
     unix_ms()
 }
 
-/// Orders paid before `until_ms` that are not confirmed, events and jobs of that time that are still on their way.
+/// What was to be done before `until_ms` and is not, by kind; empty if nothing is left of it.
 fn waiting(engines: &Engines, until_ms: i64) -> String {
     engines.value(&format!(
-        "SELECT (SELECT count(*) FROM homestay_payment.payment p JOIN homestay_order.orders o ON o.sn = p.order_sn \
-         WHERE p.captured_at_ms BETWEEN 1 AND {until_ms} AND o.state = 'awaiting_payment') \
-         + (SELECT count(*) FROM homestay_mqueue.job WHERE state < 2 AND due_at_ms < {until_ms} AND created_at_ms < {until_ms} \
-            AND kind NOT LIKE '%sweep%')"
+        "SELECT 'paid and not confirmed: ' || count(*) FROM homestay_payment.payment p \
+         JOIN homestay_order.orders o ON o.sn = p.order_sn \
+         WHERE p.captured_at_ms BETWEEN 1 AND {until_ms} AND o.state = 'awaiting_payment' HAVING count(*) > 0 \
+         UNION ALL SELECT kind || ' ' || state || ' ' || max(last_error) || ': ' || count(*) FROM homestay_mqueue.job \
+         WHERE state < 2 AND due_at_ms < {until_ms} AND created_at_ms < {until_ms} GROUP BY kind, state"
     ))
+}
+
+/// Waits until nothing is left of what was to be done before `until_ms`.
+async fn delivered(engines: &Engines, until_ms: i64) {
+    let begin = Instant::now();
+    loop {
+        let left = waiting(engines, until_ms);
+        if left.is_empty() {
+            return;
+        }
+        assert!(
+            begin.elapsed() < DELIVERED,
+            "still waiting after {DELIVERED:?}:\n{left}"
+        );
+        pause(Duration::from_millis(250)).await;
+    }
 }
 
 async fn until(patience: Duration, what: &str, mut held: impl FnMut() -> bool) {
