@@ -12,25 +12,28 @@ pub const POSTGRES: (&str, &str) = ("postgres", "HOMESTAY_TEST_POSTGRES_URL");
 pub const REDIS: (&str, &str) = ("redis", "HOMESTAY_TEST_REDIS_URL");
 /// See [`POSTGRES`].
 pub const KAFKA: (&str, &str) = ("kafka", "HOMESTAY_TEST_KAFKA_BROKERS");
+/// Where the servers for tests are: those that `deploy/infra/infra up` starts.
+pub const OF_TESTS: &str = "target/infra";
 /// All of them, in the order in which they are started.
 pub const ALL: [(&str, &str); 3] = [POSTGRES, REDIS, KAFKA];
 
 /// `HOMESTAY_TEST_*` of the engines that run.
 pub type Addresses = BTreeMap<String, String>;
 
-/// The script; it is started from the folder of the workspace.
-pub fn infra() -> Command {
+/// The script, started from the folder of the workspace, for the servers in this folder below it.
+pub fn infra(home: &str) -> Command {
     let mut command = Command::new("deploy/infra/infra");
+    command.env("HOMESTAY_INFRA_HOME", root().join(home));
     command.current_dir(root()).stdin(Stdio::null());
     command
 }
 
 /// Brings all engines up. Gives the addresses of those that run, the names of those that did not before, and the sentences
 /// about what could not be had; everything that `infra` says goes through to the terminal.
-pub fn up() -> Result<(Addresses, Vec<&'static str>, Vec<String>), String> {
-    let before = running()?;
+pub fn up(home: &str) -> Result<(Addresses, Vec<&'static str>, Vec<String>), String> {
+    let before = running(home)?;
     let fresh = stopped(&before);
-    let mut child = infra()
+    let mut child = infra(home)
         .arg("up")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -58,8 +61,8 @@ pub fn up() -> Result<(Addresses, Vec<&'static str>, Vec<String>), String> {
 }
 
 /// The engines that run, whoever started them.
-pub fn running() -> Result<Addresses, String> {
-    let output = infra()
+pub fn running(home: &str) -> Result<Addresses, String> {
+    let output = infra(home)
         .arg("env")
         .stderr(Stdio::inherit())
         .output()

@@ -1,6 +1,7 @@
 //! `cargo xtask`: the tasks of this repository. Standard library only, so that building it builds nothing else and changes no
 //! features of what it builds.
 
+mod bench;
 mod counts;
 mod engines;
 mod fleet;
@@ -32,6 +33,12 @@ const TASKS: &[Task] = &[
         help: "every target as a process on Postgres, Redis and Kafka, behind nginx; up takes --replicas N, --release, \
                --profile NAME, --offset N",
         run: fleet::run,
+    },
+    Task {
+        name: "bench",
+        arguments: "[--settings …]",
+        help: "load on embedded and fleet in the lto profile, with what it costs beside the targets",
+        run: bench::run,
     },
 ];
 

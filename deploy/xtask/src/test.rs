@@ -150,8 +150,8 @@ fn green(outcomes: &[Outcome]) -> bool {
 fn distributed(remarks: &mut Vec<String>) -> Result<Outcome, String> {
     println!("\n== {}: bringing the engines up", DISTRIBUTED.name);
     let start = Instant::now();
-    let _down = TakenDown::with_us(&engines::stopped(&engines::running()?))?;
-    let (mut addresses, _, complaints) = engines::up()?;
+    let _down = TakenDown::with_us(&engines::stopped(&engines::running(engines::OF_TESTS)?))?;
+    let (mut addresses, _, complaints) = engines::up(engines::OF_TESTS)?;
     let bad = |time| Outcome {
         name: DISTRIBUTED.name,
         end: End::Bad,

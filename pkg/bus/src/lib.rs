@@ -4,7 +4,9 @@
 //! same handlers. What a handler cannot do becomes a job, unique by its origin: retry, dead letters and replay exist once,
 //! in mqueue.
 //!
-//! Kafka is the cargo feature `kafka` (default); `kafka-tls` adds TLS and SASL with SCRAM to it.
+//! Kafka is the cargo feature `kafka` (default), which builds librdkafka with make and a C compiler; cmake is not needed, and
+//! nothing of it is looked for at run time. `kafka-tls` adds TLS and SASL with SCRAM, and builds an OpenSSL into the program
+//! (with perl): the image then needs the system's certificates or a `ca_file`, and no library. SASL with PLAIN is always there.
 
 mod binding;
 mod config;

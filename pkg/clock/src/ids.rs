@@ -78,17 +78,18 @@ impl Ids {
         }
     }
 
-    /// From now on these are ids of `node`, claimed at `now_ms`. There are none before the next proof ([`Ids::confirm`]).
+    /// From now on these are ids of `node`, claimed at `now_ms` by the clock of who granted it. There are none before the next
+    /// proof ([`Ids::confirm`]).
     pub fn claim(&self, node: u8, now_ms: i64) {
         let mut made = self.lock();
         made.node = i64::from(node) % NODES;
-        made.claimed = now_ms - EPOCH_MS;
-        made.begun = made.claimed.max(self.clock.now_ms() - EPOCH_MS) + BEGIN_AHEAD_MS;
+        made.claimed = self.clock.now_ms() - EPOCH_MS;
+        made.begun = made.claimed.max(now_ms - EPOCH_MS) + BEGIN_AHEAD_MS;
         made.last = made.last.max(made.begun * PER_MS);
         (made.follow, made.reach) = (0, 0);
     }
 
-    /// The claim was still held at `at_ms` or later.
+    /// The claim was still held at `at_ms` by our clock, or later.
     pub fn confirm(&self, at_ms: i64) {
         let mut made = self.lock();
         let at = at_ms - EPOCH_MS;
@@ -102,7 +103,8 @@ impl Ids {
     #[must_use]
     pub fn is_claimed(&self) -> bool {
         let now = self.clock.now_ms() - EPOCH_MS;
-        now < self.lock().reach
+        let made = self.lock();
+        now < made.reach && made.last < made.reach * PER_MS - 1
     }
 
     fn lock(&self) -> MutexGuard<'_, Made> {
@@ -204,6 +206,7 @@ mod tests {
         assert!(!old.is_claimed());
         old.claim(7, clock.now_ms());
         clock.advance(std::time::Duration::from_millis(20));
+        assert!(!old.is_claimed());
         old.confirm(clock.now_ms());
         assert!(old.is_claimed());
         assert_eq!(parts(old.id()), (START_MS + 5_000, 7));

@@ -17,6 +17,7 @@ mod writer;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -86,6 +87,7 @@ static COMMITS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 struct Commits {
     durable: IntCounter,
     relaxed: IntCounter,
+    own: Arc<[AtomicU64; 2]>,
 }
 
 impl Commits {
@@ -93,7 +95,13 @@ impl Commits {
         Self {
             durable: COMMITS.with_label_values(&[domain, "yes"]),
             relaxed: COMMITS.with_label_values(&[domain, "no"]),
+            own: Arc::default(),
         }
+    }
+
+    fn count(&self, relaxed: bool) {
+        if relaxed { &self.relaxed } else { &self.durable }.inc();
+        self.own[usize::from(relaxed)].fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -150,6 +158,20 @@ impl Tx {
             Dialect::Sqlite => "",
             Dialect::Postgres => " AND (SELECT set_config('synchronous_commit', 'off', true)) = 'off'",
         }
+    }
+
+    /// Takes back what [`Tx::relaxed`] said: this transaction's commit waits for the disk after all.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn durable(&mut self) -> Result<()> {
+        self.relaxed = false;
+        if self.dialect == Dialect::Postgres {
+            sqlx::raw_sql("SET LOCAL synchronous_commit TO DEFAULT")
+                .execute(&mut **self)
+                .await?;
+        }
+        Ok(())
     }
 
     /// Builds a statement for this transaction.
@@ -377,6 +399,13 @@ impl Db {
         answer
             .await
             .unwrap_or_else(|_| Err(Error::unavailable("the database writer has stopped")))
+    }
+
+    /// Commits so far: those that waited for the disk, and those that did not.
+    #[must_use]
+    pub fn commits(&self) -> (u64, u64) {
+        let [durable, relaxed] = &*self.commits.own;
+        (durable.load(Ordering::Relaxed), relaxed.load(Ordering::Relaxed))
     }
 
     /// Changes whenever a transaction that called [`Tx::ring`] is committed.

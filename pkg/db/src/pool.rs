@@ -14,9 +14,9 @@ use prometheus::{IntGauge, IntGaugeVec};
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, ConnectOptions, Error};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout_at;
+use tokio::time::timeout;
 
-/// How long somebody waits for a connection at most.
+/// How long somebody waits for his turn at most, and then for a connection, if a new one is needed.
 const WAIT: Duration = Duration::from_secs(1);
 /// How long a connection is used at most, and how long it is kept without use.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
@@ -76,14 +76,13 @@ impl Pool {
 
     /// A connection: the one that was used last, or a new one.
     pub(crate) async fn lease(self: &Arc<Self>) -> Result<Lease, Error> {
-        let until = tokio::time::Instant::now() + WAIT;
-        let permit = timeout_at(until, self.permits.clone().acquire_owned())
+        let permit = timeout(WAIT, self.permits.clone().acquire_owned())
             .await
             .map_err(|_| Error::PoolTimedOut)?
             .map_err(|_| Error::PoolClosed)?;
         let conn = match self.take_idle() {
             Some(conn) => conn,
-            None => timeout_at(until, self.connect())
+            None => timeout(WAIT, self.connect())
                 .await
                 .map_err(|_| Error::PoolTimedOut)??,
         };

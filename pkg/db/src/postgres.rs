@@ -8,14 +8,16 @@ use sqlx::any::AnyConnectOptions;
 /// What a session is set to, unless the URL says otherwise.
 ///
 /// No statement outlives the caller's deadline by much, none waits for a lock longer than the caller does, and none holds locks
-/// while its process sleeps. Prepared statements are planned once, with no regard to their parameters: all of ours go by keys.
+/// while its process sleeps. Prepared statements are planned once, with no regard to their parameters: all of ours go by keys,
+/// and with the page cost of a disk without heads lists are read from their index in its order, however long they are.
 /// The keep-alive ends the session, and with it the locks, of a machine that vanished.
-const SETTINGS: [(&str, &str); 8] = [
+const SETTINGS: [(&str, &str); 9] = [
     ("statement_timeout", "5000"),
     ("lock_timeout", "2000"),
     ("idle_in_transaction_session_timeout", "10000"),
     ("plan_cache_mode", "force_generic_plan"),
     ("jit", "off"),
+    ("random_page_cost", "1.1"),
     ("tcp_keepalives_idle", "5"),
     ("tcp_keepalives_interval", "2"),
     ("tcp_keepalives_count", "3"),

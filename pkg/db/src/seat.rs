@@ -20,6 +20,8 @@ use tokio::sync::watch;
 const BEAT: Duration = Duration::from_millis(500);
 /// Longest wait for the server, before the session counts as lost.
 const ANSWER: Duration = Duration::from_secs(1);
+/// Longest wait for a session.
+const CONNECT: Duration = Duration::from_secs(2);
 /// Pause before the next try to get a session.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -117,11 +119,13 @@ impl Keeper {
 
     /// Claims a number and keeps it until the session is lost; well when nobody needs it any more.
     async fn hold(&self, before: &mut Option<i32>, told: &mut bool) -> Result<(), sqlx::Error> {
-        let mut conn = answer(self.options.connect()).await?;
+        let mut conn = tokio::time::timeout(CONNECT, self.options.connect())
+            .await
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
         let (node, database_ms) = answer(claim(&mut conn, *before)).await?;
         *before = Some(node);
         let number = u8::try_from(node).unwrap_or_default();
-        self.ids.claim(number, self.clock.now_ms().max(database_ms));
+        self.ids.claim(number, database_ms);
         // What may be made up to the first proof grows with the time since the claim.
         tokio::time::sleep(Duration::from_millis(20)).await;
         let mut leads = false;

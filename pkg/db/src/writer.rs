@@ -101,7 +101,7 @@ pub(crate) async fn run(
             bell.send_modify(|rings| *rings += 1);
         }
         if matches!(outcome, Ok(true)) {
-            commits.durable.inc();
+            commits.count(false);
         }
         let broken = outcome.is_err();
         if let Err(cause) = &outcome {
@@ -129,27 +129,34 @@ pub(crate) async fn run(
 
 /// Runs a group; whether there was something to commit.
 async fn commit_group(tx: &mut Tx, group: &mut [Box<dyn Member>]) -> Result<bool, sqlx::Error> {
-    execute(tx, "BEGIN IMMEDIATE").await?;
     if let [member] = group {
+        execute(tx, "BEGIN IMMEDIATE").await?;
         // Alone: the transaction itself is the savepoint.
         let keep = member.run(tx).await;
         tx.rung &= keep;
         execute(tx, if keep { "COMMIT" } else { "ROLLBACK" }).await?;
         return Ok(keep);
     }
+    execute(tx, "BEGIN IMMEDIATE; SAVEPOINT member").await?;
     let mut changed = false;
-    for member in group.iter_mut() {
-        execute(tx, "SAVEPOINT member").await?;
+    let last = group.len() - 1;
+    for (nth, member) in group.iter_mut().enumerate() {
         let rung = tx.rung;
-        if member.run(tx).await {
-            changed = true;
-        } else {
-            execute(tx, "ROLLBACK TO member").await?;
+        let keep = member.run(tx).await;
+        changed |= keep;
+        if !keep {
             tx.rung = rung;
         }
-        execute(tx, "RELEASE member").await?;
+        // The end of one member and the start of the next in one call: each costs a way to sqlx's thread and back.
+        let next = match (keep, nth < last, changed) {
+            (true, true, _) => "RELEASE member; SAVEPOINT member",
+            (false, true, _) => "ROLLBACK TO member; RELEASE member; SAVEPOINT member",
+            (true, false, _) => "RELEASE member; COMMIT",
+            (false, false, true) => "ROLLBACK TO member; RELEASE member; COMMIT",
+            (false, false, false) => "ROLLBACK",
+        };
+        execute(tx, next).await?;
     }
-    execute(tx, if changed { "COMMIT" } else { "ROLLBACK" }).await?;
     Ok(changed)
 }
 
@@ -183,12 +190,7 @@ pub(crate) async fn run_alone(
             return ended;
         }
         if keep {
-            let count = if tx.relaxed {
-                &commits.relaxed
-            } else {
-                &commits.durable
-            };
-            count.inc();
+            commits.count(tx.relaxed);
             if tx.rung {
                 bell.send_modify(|rings| *rings += 1);
             }

@@ -39,6 +39,10 @@ fn router() -> Router {
         .route(
             "/order/v1/full",
             get(|| async { ApiError(Error::new(Code::TooManyRequests)) }),
+        )
+        .route(
+            "/v1/overloaded",
+            get(|| async { ApiError::from(tonic::Status::from(Error::new(Code::Overloaded))) }),
         );
     let edge = Edge {
         keys: Keys::new(vec![("1".to_owned(), "secret".to_owned())], Clock::manual(0)),
@@ -75,6 +79,7 @@ async fn every_failure_has_its_status_and_the_shape_of_its_face() {
         ("POST", "/v1/ok", 405, json!("METHOD_NOT_ALLOWED")),
         ("GET", "/v1/panic", 500, json!("INTERNAL")),
         ("GET", "/v1/slow", 503, json!("TIMEOUT")),
+        ("GET", "/v1/overloaded", 503, json!("OVERLOADED")),
         ("GET", "/order/v1/taken", 409, json!(102_003)),
         ("GET", "/order/v1/full", 429, json!(100_009)),
         ("GET", "/order/v1/nowhere", 404, json!(100_017)),

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use homestay_bus::{Binding, Bus, LocalBus, Source};
+use homestay_clock::Clock;
 use homestay_error::{Code, Error};
 use homestay_jobs::{Delivery, Enqueuer, Failure, NewJob};
 use homestay_proto::common::Empty;
@@ -239,4 +240,38 @@ async fn a_stop_does_not_wait_for_the_backlog() {
     });
     relay_events("payment", db.db.clone(), bus, stop).await.unwrap();
     assert_eq!(lanes(&db).await.len(), 200 - 64);
+}
+
+#[tokio::test]
+async fn of_two_processes_each_delivers_its_own_rows_and_the_leader_those_of_the_dead() {
+    let Some(test_db) = homestay_testkit::postgres(MIGRATIONS).await else {
+        return;
+    };
+    let (leader, other) = (test_db.reopen().await, test_db.reopen().await);
+    let ids = leader.ids(Clock::system());
+    leader.seated().await;
+    let other_ids = other.ids(Clock::system());
+    other.seated().await;
+    let mut share = leader.share();
+    share
+        .wait_for(|share| share.is_some_and(|nodes| nodes & 0b10 == 0))
+        .await
+        .unwrap();
+    for (db, ids, name) in [(&leader, ids, "own"), (&other, other_ids, "others")] {
+        let entry = Entry::job(job(name));
+        db.write(move |tx| Box::pin(async move { push(tx, &ids, vec![entry]).await }))
+            .await
+            .unwrap();
+    }
+    let broker = FakeBroker::default();
+    let stop = Stop::new();
+    let relay = relay_jobs("order", leader.clone(), broker.enqueuer(), stop.clone());
+    let (relayed, ()) = tokio::join!(relay, async {
+        holds(&test_db, &["job"]).await;
+        assert!(broker.calls()[0][0].payload.contains("own"));
+        drop(other);
+        holds(&test_db, &[]).await;
+        stop.cancel();
+    });
+    relayed.unwrap();
 }

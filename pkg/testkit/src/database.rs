@@ -5,7 +5,7 @@ use homestay_service::Tasks;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 
 /// Connections of a test's database.
-const POOL: u32 = 8;
+const POOL: u32 = 5;
 
 /// A database of one test, gone with it.
 #[derive(Debug)]
@@ -56,10 +56,16 @@ async fn open(place: &Place, migrations: Migrations) -> Db {
         Place::Folder(dir) => Db::open_sqlite(&dir.path().join("test.db"), migrations, Tasks::new()).await,
         Place::Schema(schema) => Db::open_postgres(&schema.url, POOL, Tasks::new()).await,
     };
-    db.expect("a database")
+    let db = db.expect("a database");
+    if homestay_config::test_server("HOMESTAY_TEST_POSTGRES_PLAIN").is_some() {
+        return db.plain();
+    }
+    db
 }
 
 /// A fresh database with the schema of a domain: on Postgres if there is one to test on, else SQLite. What most tests use.
+///
+/// With `HOMESTAY_TEST_POSTGRES_PLAIN` set, statements that have a form for Postgres alone are run in the form for both.
 ///
 /// # Panics
 /// If it cannot be made.
@@ -101,13 +107,17 @@ pub async fn postgres(migrations: Migrations) -> Option<TestDb> {
     })
 }
 
-/// Runs the body of a test on Postgres, if there is one to test on, and then on SQLite.
+/// Runs the body of a test on Postgres, if there is one to test on, in both forms of the statements that have two, and then on
+/// SQLite.
 ///
 /// # Panics
 /// As `body` does.
 pub async fn on_both<F: Future<Output = ()>>(migrations: Migrations, body: impl Fn(Db) -> F) {
     if let Some(test_db) = postgres(migrations).await {
         body(test_db.db.clone()).await;
+    }
+    if let Some(test_db) = postgres(migrations).await {
+        body(test_db.db.clone().plain()).await;
     }
     let test_db = sqlite(migrations).await;
     body(test_db.db.clone()).await;

@@ -1,6 +1,7 @@
 //! What tests of more than one crate need: a database each, a fixed clock, servers and fakes in the same process.
 
 mod database;
+mod proxy;
 
 use std::convert::Infallible;
 
@@ -13,6 +14,7 @@ use tower::Service;
 use tower::util::BoxCloneSyncService;
 
 pub use database::{TestDb, database, on_both, postgres, sqlite};
+pub use proxy::Proxy;
 
 /// 2026-11-21T00:00:00Z in unix milliseconds: where test clocks start.
 pub const NOW_MS: i64 = 1_795_219_200_000;

@@ -28,7 +28,13 @@ pub(crate) async fn tell(
     delivery: &Delivery,
 ) -> Result<(), Failure> {
     let OrderPaid { sn, recipient } = delivery.read()?;
-    let order = orders.get(pb::GetRequest { sn: sn.clone() }).await?.into_inner();
+    let order = orders
+        .get(pb::GetRequest {
+            sn: sn.clone(),
+            without_steps: true,
+        })
+        .await?
+        .into_inner();
     if !is_paid(&order.state) {
         tracing::info!(order.sn = %sn, state = %order.state, "nobody is told that an order was paid which is not any more");
         return Ok(());

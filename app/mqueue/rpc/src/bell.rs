@@ -22,6 +22,7 @@ type Shared = Arc<Mutex<Waiters>>;
 #[derive(Debug, Default)]
 struct Waiters {
     next: u64,
+    closed: bool,
     queues: HashMap<String, HashMap<u64, Waiter>>,
 }
 
@@ -112,6 +113,15 @@ impl Bell {
             }
         }
     }
+
+    /// Sends all waiting claims of this process home, and lets none wait from now on: it stops, and others serve them.
+    pub fn close(&self) {
+        let mut waiters = self.lock();
+        waiters.closed = true;
+        for waiter in waiters.queues.values().flat_map(HashMap::values) {
+            waiter.wake.notify_one();
+        }
+    }
 }
 
 fn lock(waiters: &Shared) -> MutexGuard<'_, Waiters> {
@@ -134,10 +144,11 @@ impl Place {
         self.with(|waiter| waiter.until_ms = until_ms);
     }
 
-    /// Whether the worker was sent home.
+    /// Whether the claim was sent home.
     #[must_use]
     pub fn dismissed(&self) -> bool {
-        self.with(|waiter| waiter.dismissed).unwrap_or(true)
+        let closed = self.bell.lock().closed;
+        closed || self.with(|waiter| waiter.dismissed).unwrap_or(true)
     }
 
     /// Waits for a ring. One that came since the last wait counts.
@@ -199,6 +210,15 @@ mod tests {
         bell.dismiss("mine");
         assert!((rung(&mine), mine.dismissed()) == (true, true));
         assert!((rung(&other), other.dismissed()) == (false, false));
+    }
+
+    #[test]
+    fn a_closed_bell_sends_all_home_and_keeps_nobody_waiting() {
+        let bell = Bell::memory();
+        let place = bell.wait("order", "w");
+        bell.close();
+        assert!((rung(&place), place.dismissed()) == (true, true));
+        assert!(bell.wait("order", "later").dismissed());
     }
 
     #[test]

@@ -483,3 +483,20 @@ async fn bad_requests_are_refused_by_field() {
         assert_eq!(Error::from(refused).field_name(), Some(field));
     }
 }
+
+#[tokio::test]
+async fn only_the_enqueueing_waits_for_the_disk() {
+    let broker = standing().await;
+    let db = &broker.test_db.db;
+    if db.dialect() == homestay_db::Dialect::Sqlite {
+        return; // It groups what comes together, so that a count says nothing.
+    }
+    broker.enqueue(vec![job("order.a"), job("order.b")]).await;
+    assert_eq!(db.commits(), (1, 0));
+    let jobs = broker.claim("w", 2).await;
+    assert_eq!(
+        broker.finish(vec![done(&jobs[0]), done(&jobs[1])]).await,
+        [true, true]
+    );
+    assert_eq!(db.commits(), (1, 2));
+}

@@ -215,7 +215,10 @@ async fn detail(
     user: AuthUser,
     Json(body): Json<DetailBody>,
 ) -> ApiResult<Envelope<DetailView>> {
-    let request = pb::GetRequest { sn: body.sn };
+    let request = pb::GetRequest {
+        sn: body.sn,
+        without_steps: true,
+    };
     let order = api.orders.get(request_for(&user.actor(), request)).await?;
     Ok(envelope(order.into_inner().into()))
 }

@@ -173,7 +173,16 @@ async fn get(
     Path(sn): Path<String>,
 ) -> ApiResult<Json<OrderView>> {
     let actor = user.actor();
-    let order = api.orders.get(request_for(&actor, pb::GetRequest { sn })).await?;
+    let order = api
+        .orders
+        .get(request_for(
+            &actor,
+            pb::GetRequest {
+                sn,
+                ..Default::default()
+            },
+        ))
+        .await?;
     let mut order = OrderView::from(order.into_inner());
     if order.trade_state == 0 {
         order.pay_url = pay_url(&mut api, &actor, &order.sn).await;

@@ -32,7 +32,8 @@ impl OrderRpc for OrderService {
 
     async fn get(&self, request: Request<pb::GetRequest>) -> Reply<pb::OrderView> {
         let actor = actor(&request);
-        let (order, steps) = OrderService::get(self, &actor, &request.get_ref().sn).await?;
+        let r = request.get_ref();
+        let (order, steps) = OrderService::get(self, &actor, &r.sn, !r.without_steps).await?;
         Ok(Response::new(view(order, steps)?))
     }
 

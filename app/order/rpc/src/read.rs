@@ -10,16 +10,16 @@ use crate::step::Step;
 use crate::store;
 
 impl OrderService {
-    /// An order with its steps, for its owner and for who sees all.
+    /// An order, with its steps if they are wanted, for its owner and for who sees all.
     ///
     /// # Errors
     /// [`Code::OrderNotFound`], also for a foreign one.
-    pub(crate) async fn get(&self, actor: &Actor, sn: &str) -> Result<(Order, Vec<Step>)> {
+    pub(crate) async fn get(&self, actor: &Actor, sn: &str, steps: bool) -> Result<(Order, Vec<Step>)> {
         let order = self.order(sn).await?;
         if !actor.may_see(order.user_id) {
             return Err(Error::new(Code::OrderNotFound));
         }
-        let steps = self.steps(sn).await?;
+        let steps = if steps { self.steps(sn).await? } else { Vec::new() };
         Ok((order, steps))
     }
 

@@ -29,6 +29,7 @@ impl OrderService {
                     let (sn, attempt) = (order.sn.as_str(), order.attempt);
                     store::changes::told(tx, sn, recipient, now_ms).await?;
                     if store::steps::both_told(tx, sn, attempt, now_ms).await? {
+                        tx.durable().await?;
                         let completed = Step::done(Name::Completed, attempt, now_ms, &node);
                         store::steps::insert(tx, sn, vec![completed]).await?;
                     }

@@ -79,7 +79,13 @@ impl PaymentService {
             return Err(Error::invalid("orderSn", "must not be empty"));
         }
         let sn: OrderSn = order_sn.parse().map_err(|_| refused())?;
-        let request = request_for(actor, order_pb::GetRequest { sn: sn.to_string() });
+        let request = request_for(
+            actor,
+            order_pb::GetRequest {
+                sn: sn.to_string(),
+                without_steps: true,
+            },
+        );
         let view = self.order.clone().get(request).await?.into_inner();
         // Staff may look at foreign orders, but not pay them.
         if actor.user_id() != Some(view.user_id) {
@@ -170,7 +176,7 @@ impl PaymentService {
         let (sn, now_ms) = (payment.sn.clone(), self.clock.now_ms());
         let payment = self
             .db
-            .write(move |tx| {
+            .write_one(move |tx| {
                 Box::pin(async move {
                     store::set_prepay(tx, &sn, &prepay.pay_url, &prepay.provider_ref, now_ms).await?;
                     store::by_sn(&mut **tx, sn.as_str()).await

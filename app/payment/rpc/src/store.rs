@@ -250,7 +250,8 @@ pub(crate) async fn change(tx: &mut Tx, sn: &PaymentSn, to: State, set: Set, now
     Ok(done.rows_affected() == 1)
 }
 
-/// Keeps what the provider answered to the prepay, and opens the payment unless something has happened to it meanwhile.
+/// Keeps what the provider answered to the prepay, and opens the payment unless something has happened to it meanwhile. One
+/// statement, which need not wait for the disk: the provider tells the same again to who asks with the same number.
 pub(crate) async fn set_prepay(
     tx: &mut Tx,
     sn: &PaymentSn,
@@ -258,19 +259,18 @@ pub(crate) async fn set_prepay(
     provider_ref: &str,
     now_ms: i64,
 ) -> Result<()> {
-    sqlx::query("UPDATE payment SET pay_url = $1, provider_ref = $2 WHERE sn = $3 AND pay_url = ''")
-        .bind(pay_url.to_owned())
-        .bind(provider_ref.to_owned())
-        .bind(sn.to_string())
-        .execute(&mut **tx)
-        .await?;
-    sqlx::query(
-        "UPDATE payment SET state = 'pending', updated_at_ms = $1 WHERE sn = $2 AND state = 'created'",
-    )
-    .bind(now_ms)
-    .bind(sn.to_string())
-    .execute(&mut **tx)
-    .await?;
+    let mut update = tx.builder("UPDATE payment SET pay_url = CASE WHEN pay_url = '' THEN ");
+    update
+        .push_bind(pay_url.to_owned())
+        .push(" ELSE pay_url END, provider_ref = CASE WHEN pay_url = '' THEN ")
+        .push_bind(provider_ref.to_owned())
+        .push(" ELSE provider_ref END, updated_at_ms = CASE WHEN state = 'created' THEN ")
+        .push_bind(now_ms)
+        .push(" ELSE updated_at_ms END, state = CASE WHEN state = 'created' THEN 'pending' ELSE state END WHERE sn = ")
+        .push_bind(sn.to_string())
+        .push(" AND (pay_url = '' OR state = 'created')")
+        .push(tx.relaxed());
+    update.build().execute(&mut **tx).await?;
     Ok(())
 }
 

@@ -72,6 +72,7 @@ impl PaymentService {
     async fn verdict(&self, payment: &Payment) -> Verdict {
         let request = order_pb::GetRequest {
             sn: payment.order_sn.to_string(),
+            without_steps: true,
         };
         let mut order = self.order.clone();
         let call = order.get(request);

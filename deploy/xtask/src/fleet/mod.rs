@@ -17,11 +17,13 @@ use process::{Folder, answers, pss, taken};
 /// The file with the arguments of the fleet that is up.
 const ASKED: &str = "asked";
 /// The file with the names of the engines that were started for it.
-const ENGINES: &str = "engines";
+const ENGINES: &str = "started-engines";
 /// The file with the program's path.
 const PROGRAM: &str = "program";
 /// The file with the settings, secrets included.
 const ENVIRONMENT: &str = "environment";
+/// Its engines are its own: tests make roles of the same names on theirs, with other passwords.
+const SERVERS: &str = "target/fleet/engines";
 /// The gateway among the processes.
 const NGINX: &str = "nginx";
 /// How long processes have to end: more than the program's own grace.
@@ -73,7 +75,7 @@ fn up(folder: &Folder, fleet: &Fleet) -> Result<(), String> {
     let program = build(&fleet.profile)?;
     folder.write(PROGRAM, &program.display().to_string())?;
 
-    let (addresses, fresh, _) = engines::up()?;
+    let (addresses, fresh, _) = engines::up(SERVERS)?;
     let mut ours: Vec<&str> = fresh
         .into_iter()
         .filter(|name| !engines::stopped(&addresses).contains(name))
@@ -218,7 +220,7 @@ fn start_gateway(folder: &Folder, fleet: &Fleet) -> Result<(), String> {
     if folder.running(NGINX).is_some() {
         return Ok(());
     }
-    let output = engines::infra()
+    let output = engines::infra(SERVERS)
         .args(["need", "nginx"])
         .stderr(Stdio::inherit())
         .output()
@@ -242,12 +244,14 @@ fn start_gateway(folder: &Folder, fleet: &Fleet) -> Result<(), String> {
     let text = gateway::configuration(&listen, &run, |domain| fleet.addresses(domain, Kind::Api))?;
     folder.write("nginx.conf", &text)?;
     let file = folder.file("nginx.conf").display().to_string();
-    folder.start(
-        NGINX,
-        &nginx,
-        &["-c", &file, "-e", "stderr", "-g", "daemon off;"],
-        &[],
-    )?;
+    // As root, nginx would give its work to a user who may not be able to enter this folder.
+    let root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    let globals = if root {
+        "daemon off; user root;"
+    } else {
+        "daemon off;"
+    };
+    folder.start(NGINX, &nginx, &["-c", &file, "-e", "stderr", "-g", globals], &[])?;
     let end = Instant::now() + Duration::from_secs(10);
     while !answers(port, "/openapi.json") {
         if folder.running(NGINX).is_none() || Instant::now() > end {
@@ -299,7 +303,7 @@ fn status(folder: &Folder) -> Result<(), String> {
         .running(NGINX)
         .map_or_else(|| "down".to_owned(), |pid| format!("pid {pid}"));
     println!("nginx: {nginx}, http://{}", fleet.gateway());
-    let engines = engines::running()?;
+    let engines = engines::running(SERVERS)?;
     for (name, variable) in engines::ALL {
         // Not the URL: it has the password.
         let address = engines
@@ -331,7 +335,7 @@ fn down(folder: &Folder) -> Result<(), String> {
     folder.stop(&called, GRACE);
     let engines = folder.read(ENGINES).unwrap_or_default();
     if !engines.trim().is_empty() {
-        let status = engines::infra()
+        let status = engines::infra(SERVERS)
             .arg("down")
             .args(engines.split_whitespace())
             .status()
@@ -343,7 +347,7 @@ fn down(folder: &Folder) -> Result<(), String> {
     for file in [ENGINES, ASKED, PROGRAM, ENVIRONMENT] {
         fs::remove_file(folder.file(file)).ok();
     }
-    println!("fleet: down; data and secrets stay (deploy/infra/infra down --wipe throws the data away)");
+    println!("fleet: down; data and secrets stay in {}", folder.0.display());
     Ok(())
 }
 

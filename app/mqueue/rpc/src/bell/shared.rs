@@ -102,28 +102,19 @@ impl Line {
                 }
             };
             loop {
-                // What is left after an error goes first: it is late anyway, but others may still want to hear it.
-                if batch.is_empty() {
-                    match timeout(BEAT, rings.recv_many(&mut batch, BATCH)).await {
-                        Ok(0) => return,
-                        Ok(_) | Err(_) => {}
-                    }
+                if let Ok(0) = timeout(BEAT, rings.recv_many(&mut batch, BATCH)).await {
+                    return;
                 }
                 let sent = self.publish(&mut connection, &batch).await;
+                let event = if sent.is_ok() { "rung" } else { "dropped" };
+                metrics::BELL
+                    .with_label_values(&[event])
+                    .inc_by(u64::try_from(batch.len()).unwrap_or(0));
+                batch.clear();
                 match sent {
-                    Ok(()) => {
-                        state.up();
-                        metrics::BELL
-                            .with_label_values(&["rung"])
-                            .inc_by(u64::try_from(batch.len()).unwrap_or(0));
-                        batch.clear();
-                    }
+                    Ok(()) => state.up(),
                     Err(error) => {
                         state.down(&error);
-                        metrics::BELL
-                            .with_label_values(&["dropped"])
-                            .inc_by(u64::try_from(batch.len()).unwrap_or(0));
-                        batch.clear();
                         break;
                     }
                 }
@@ -284,5 +275,143 @@ impl State {
             metrics::BELL_UP.with_label_values(&[self.what]).set(0);
             tracing::warn!(line = self.what, %error, "the bell has lost Redis: jobs may be up to a second late");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use homestay_testkit::Proxy;
+
+    use super::*;
+    use crate::Bell;
+
+    const LONG: Duration = Duration::from_secs(15);
+
+    /// The Redis of the tests, and a prefix of our own.
+    fn redis() -> Option<(String, String)> {
+        let url = homestay_config::test_server("HOMESTAY_TEST_REDIS_URL")?;
+        Some((url, format!("test-{:x}", rand::random::<u64>())))
+    }
+
+    fn bell(url: &str, prefix: &str) -> Bell {
+        Bell::redis(url, prefix, &Clock::system()).expect("a Redis URL")
+    }
+
+    async fn heard(place: &super::super::Place) {
+        timeout(LONG, place.rung()).await.expect("a ring in time");
+    }
+
+    /// Rings at `from` until it is heard at `to`: both are connected then.
+    async fn connected(from: &Bell, to: &Bell) {
+        let place = to.wait("connected", "w");
+        let ring = async {
+            loop {
+                from.ring("connected", 1);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            () = heard(&place) => {}
+            () = ring => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn a_ring_is_heard_by_other_replicas_and_once_at_home() {
+        let Some((url, prefix)) = redis() else { return };
+        let (home, away) = (bell(&url, &prefix), bell(&url, &prefix));
+        connected(&home, &away).await;
+        connected(&away, &home).await;
+        let (here, there) = (home.wait("order", "w"), away.wait("order", "w"));
+        there.sleeps_until(1_000);
+
+        home.ring("order", 1_000);
+        home.ring("payment", 1);
+        assert!(here.rung().now_or_never().is_some(), "at home at once");
+        home.ring("order", 999);
+        heard(&there).await;
+        assert!(here.rung().now_or_never().is_some());
+        // What is heard later was sent later: its own rings have come back by now, and it has not heard them.
+        connected(&away, &home).await;
+        assert!(here.rung().now_or_never().is_none());
+        assert!(
+            there.rung().now_or_never().is_none(),
+            "later than it sleeps, or another queue"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_was_rung_while_the_line_was_cut_is_heard_when_it_stands_again() {
+        let Some((url, prefix)) = redis() else { return };
+        let line = Proxy::to(&url).await;
+        let (home, away) = (bell(&url, &prefix), bell(&line.url(&url), &prefix));
+        connected(&home, &away).await;
+        line.cut();
+        let place = away.wait("order", "w");
+        let due_ms = Clock::system().now_ms() + 60_000;
+        home.ring("order", due_ms);
+        // It has been sent when another hears what was sent after it.
+        let other = bell(&url, &prefix);
+        connected(&home, &other).await;
+        assert!(place.rung().now_or_never().is_none());
+
+        line.restore();
+        heard(&place).await;
+    }
+
+    #[tokio::test]
+    async fn a_redis_that_is_silent_or_gone_holds_nobody_up() {
+        let Some((url, prefix)) = redis() else { return };
+        let line = Proxy::to(&url).await;
+        let bell = bell(&line.url(&url), &prefix);
+        connected(&self::bell(&url, &prefix), &bell).await;
+        for harm in [Proxy::silence, Proxy::cut] {
+            harm(&line);
+            let place = bell.wait("order", "w");
+            let began = Instant::now();
+            for _ in 0..10 * WAITING {
+                bell.ring("order", 1);
+            }
+            assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+            assert!(
+                place.rung().now_or_never().is_some(),
+                "it rings at home all the same"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn the_sorted_set_holds_what_comes_and_no_more() {
+        let Some((url, prefix)) = redis() else { return };
+        let (home, away) = (bell(&url, &prefix), bell(&url, &prefix));
+        connected(&home, &away).await;
+        let now_ms = Clock::system().now_ms();
+        for n in 0..3 * i64::try_from(KEPT).unwrap() {
+            home.ring("order", now_ms + 60_000 + n);
+            if n % 100 == 0 {
+                home.ring("order", now_ms - 5_000 - n);
+                connected(&home, &away).await;
+            }
+        }
+        connected(&home, &away).await;
+
+        let mut connection = Client::open(url)
+            .unwrap()
+            .get_multiplexed_async_connection()
+            .await
+            .unwrap();
+        let key = format!("{prefix}:bell:order");
+        let mut pipe = redis::pipe();
+        pipe.zcard(&key).zrange(&key, 0, 0).pttl(&key);
+        let (size, head, ttl): (isize, Vec<i64>, i64) = pipe.query_async(&mut connection).await.unwrap();
+        assert_eq!((size, head), (KEPT, vec![now_ms + 60_000]));
+        assert!((1..=FORGOTTEN_MS).contains(&ttl));
+    }
+
+    #[tokio::test]
+    async fn a_password_in_a_bad_url_is_not_repeated() {
+        let refused = Bell::redis("redis//:hunter2@host", "p", &Clock::system()).unwrap_err();
+        assert!(!format!("{refused:?} {refused}").contains("hunter2"));
     }
 }

@@ -130,19 +130,25 @@ pub(crate) async fn released(tx: &mut Tx, order: &Order, now_ms: i64) -> Result<
     Ok(done.rows_affected() == 1)
 }
 
-/// Guest or host has been told of a paid order; false if that was known, or the order is not paid, or not any more.
+/// Guest or host has been told of a paid order; false if that was known, or the order is not paid, or not any more. It need not
+/// wait for the disk: what is lost with the server is lost with the end of its job, which comes later, and so done again.
 pub(crate) async fn told(tx: &mut Tx, sn: &str, recipient: Recipient, now_ms: i64) -> Result<bool> {
-    let sql = match recipient {
-        Recipient::Guest => {
-            "UPDATE orders SET guest_told_at_ms = $1 WHERE sn = $2 AND guest_told_at_ms = 0 \
-             AND state IN ('confirmed', 'used', 'expired')"
-        }
-        Recipient::Host => {
-            "UPDATE orders SET host_told_at_ms = $1 WHERE sn = $2 AND host_told_at_ms = 0 \
-             AND state IN ('confirmed', 'used', 'expired')"
-        }
+    let column = match recipient {
+        Recipient::Guest => "guest_told_at_ms",
+        Recipient::Host => "host_told_at_ms",
     };
-    let done = sqlx::query(sql).bind(now_ms).bind(sn).execute(&mut **tx).await?;
+    let mut update = tx.builder("UPDATE orders SET ");
+    update
+        .push(column)
+        .push(" = ")
+        .push_bind(now_ms)
+        .push(" WHERE sn = ")
+        .push_bind(sn.to_owned())
+        .push(" AND ")
+        .push(column)
+        .push(" = 0 AND state IN ('confirmed', 'used', 'expired')")
+        .push(tx.relaxed());
+    let done = update.build().execute(&mut **tx).await?;
     Ok(done.rows_affected() == 1)
 }
 

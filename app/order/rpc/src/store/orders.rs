@@ -127,7 +127,8 @@ pub(crate) const MOST: i64 = 101;
 /// A user's orders below `last_id` (0: all), newest first, at most `limit` (1 to [`MOST`]); of all states if `names` is
 /// empty, else of these two at most.
 ///
-/// Limits are literals of a few sizes: as a parameter they make Postgres plan on every call.
+/// Limits are literals of a few sizes (a page of 10 or 20 and the row that tells of the next, and the longest): as a parameter
+/// they make Postgres plan on every call.
 pub(crate) async fn of_user<'e>(
     db: impl Executor<'e, Database = Any>,
     user_id: i64,
@@ -138,13 +139,17 @@ pub(crate) async fn of_user<'e>(
     let below = if last_id > 0 { last_id } else { i64::MAX };
     let query = match names {
         [] => sqlx::query_as(match limit {
-            ..=21 => select!("WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT 21"),
+            ..=11 => select!("WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT 11"),
+            12..=21 => select!("WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT 21"),
             _ => select!("WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT 101"),
         })
         .bind(user_id)
         .bind(below),
         [one, ..] => sqlx::query_as(match limit {
-            ..=21 => {
+            ..=11 => {
+                select!("WHERE user_id = $1 AND id < $2 AND state IN ($3, $4) ORDER BY id DESC LIMIT 11")
+            }
+            12..=21 => {
                 select!("WHERE user_id = $1 AND id < $2 AND state IN ($3, $4) ORDER BY id DESC LIMIT 21")
             }
             _ => select!("WHERE user_id = $1 AND id < $2 AND state IN ($3, $4) ORDER BY id DESC LIMIT 101"),

@@ -110,7 +110,10 @@ impl World {
     }
 
     pub(crate) async fn order(&self, sn: &str) -> pb::OrderView {
-        let request = pb::GetRequest { sn: sn.to_owned() };
+        let request = pb::GetRequest {
+            sn: sn.to_owned(),
+            ..Default::default()
+        };
         self.as_service()
             .get(request)
             .await
@@ -214,7 +217,7 @@ impl World {
 pub(crate) async fn execute(db: homestay_db::Db, sql: &'static str) {
     let done = db.write(move |tx| {
         Box::pin(async move {
-            sqlx::query(sql).execute(&mut **tx).await?;
+            sqlx::raw_sql(sql).execute(&mut **tx).await?;
             Ok(())
         })
     });

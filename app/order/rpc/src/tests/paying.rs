@@ -185,3 +185,21 @@ async fn a_payment_that_the_provider_gives_back_ends_the_order_and_frees_its_nig
     );
     assert!(world.payment.state().refunds.is_empty());
 }
+
+#[tokio::test]
+async fn booking_paying_and_telling_are_three_commits_that_wait_for_the_disk() {
+    let world = World::new().await;
+    let db = world.db.db.clone();
+    if db.dialect() == homestay_db::Dialect::Sqlite {
+        return; // It groups what comes together, so that a count says nothing.
+    }
+    let order = world.booked().await;
+    assert_eq!(db.commits(), (1, 0));
+    world.payment.has(&order.sn, "captured", TOTAL);
+    world.advance(&order.sn).await.unwrap();
+    assert_eq!(db.commits(), (2, 0));
+    told(&world, &order.sn, "host").await.unwrap();
+    assert_eq!(db.commits(), (2, 1));
+    told(&world, &order.sn, "guest").await.unwrap();
+    assert_eq!(db.commits(), (3, 1));
+}

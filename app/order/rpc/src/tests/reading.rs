@@ -97,7 +97,10 @@ async fn a_list_is_filtered_by_the_code_the_outside_sees() {
 async fn an_order_is_shown_to_its_owner_and_to_who_sees_all() {
     let world = World::new().await;
     let sn = world.booked().await.sn;
-    let get = || pb::GetRequest { sn: sn.clone() };
+    let get = || pb::GetRequest {
+        sn: sn.clone(),
+        ..Default::default()
+    };
     for (id, role, seen) in [
         (GUEST, Role::Guest, true),
         (GUEST + 1, Role::Guest, false),
@@ -115,7 +118,13 @@ async fn an_order_is_shown_to_its_owner_and_to_who_sees_all() {
         }
     }
     assert_eq!(world.order(&sn).await.sn, sn);
-    let unknown = world.user(GUEST).get(pb::GetRequest { sn: "HSO'".into() }).await;
+    let unknown = world
+        .user(GUEST)
+        .get(pb::GetRequest {
+            sn: "HSO'".into(),
+            ..Default::default()
+        })
+        .await;
     assert_eq!(Error::from(unknown.unwrap_err()).code(), Code::OrderNotFound);
 }
 

@@ -68,6 +68,7 @@ impl Sandbox {
         }
         let request = order_pb::GetRequest {
             sn: charge.order_sn.clone(),
+            without_steps: true,
         };
         let order = self.order.clone().get(request).await?.into_inner();
         let waits = order.state == AWAITING_PAYMENT;

@@ -251,3 +251,17 @@ async fn buttons_work_once_and_only_on_known_pages() {
     let refused = world.as_service().sandbox_deliver(no_event).await.unwrap_err();
     assert_eq!(code(refused), Code::InvalidArgument);
 }
+
+#[tokio::test]
+async fn paying_is_two_commits_of_ours_that_wait_for_the_disk() {
+    let world = World::start().await;
+    let db = world.db.db.clone();
+    if db.dialect() == homestay_db::Dialect::Sqlite {
+        return; // It groups what comes together, so that a count says nothing.
+    }
+    let payment = paid(&world).await;
+    // The intent, and the sandbox's own books; what it answered need not wait.
+    assert_eq!(db.commits(), (2, 1));
+    assert_eq!(world.call_back(&says("captured", &payment)).await, taken());
+    assert_eq!(db.commits(), (3, 1));
+}

@@ -441,3 +441,19 @@ async fn a_quote_is_what_a_hold_will_cost_and_keeps_to_the_same_rules() {
     let refusal = homestay_error::Error::from(world.travel().get_quote(crowd).await.unwrap_err());
     assert_eq!(refusal.field_name(), Some("guests"));
 }
+
+#[tokio::test]
+async fn a_hold_is_one_commit_in_either_form_and_a_refusal_writes_nothing() {
+    let world = World::with(vec![seed(pb::House { units: 1, ..house(1) })]).await;
+    let db = world.test_db.db.clone();
+    if db.dialect() == homestay_db::Dialect::Sqlite {
+        return; // It groups what comes together, so that a count says nothing.
+    }
+    let (before, _) = db.commits();
+    world.hold(ask(1, 1, 3)).await.unwrap();
+    assert_eq!(db.commits().0, before + 1);
+    assert_eq!(code(world.hold(ask(2, 1, 3)).await), Code::DatesTaken);
+    assert_eq!(db.commits().0, before + 1);
+    assert_eq!(world.count("SELECT COUNT(*) FROM hold").await, 1);
+    assert_eq!(world.count("SELECT COUNT(*) FROM night").await, 3);
+}

@@ -192,3 +192,154 @@ impl Counters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use homestay_clock::Clock;
+    use homestay_error::Code;
+    use homestay_testkit::{NOW_MS, Proxy};
+
+    use super::*;
+    use crate::{Config, Throttle};
+
+    const MOBILE: &str = "13800000001";
+
+    /// A replica whose own clock stands: only Redis' time passes.
+    async fn throttle(url: &str, prefix: &str) -> Throttle {
+        let config = Config {
+            register_per_minute: 2,
+            login_per_minute: 2,
+            ..Config::default()
+        };
+        let throttle = Throttle::redis(url, prefix, &config, &Clock::manual(NOW_MS)).expect("a Redis URL");
+        up(&throttle).await;
+        throttle
+    }
+
+    fn counters(throttle: &Throttle) -> &Counters {
+        throttle.shared.as_ref().expect("a shared throttle")
+    }
+
+    async fn up(throttle: &Throttle) {
+        let connected = async {
+            while counters(throttle).connection().is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(15), connected)
+            .await
+            .expect("Redis in time");
+    }
+
+    fn redis() -> Option<(String, String)> {
+        let url = homestay_config::test_server("HOMESTAY_TEST_REDIS_URL")?;
+        let unique = Sha256::digest(format!("{:?}", std::time::Instant::now()));
+        Some((
+            url,
+            format!(
+                "test-{}-{:x}",
+                std::process::id(),
+                u32::from_be_bytes([unique[0], unique[1], unique[2], unique[3]])
+            ),
+        ))
+    }
+
+    async fn keys(url: &str, prefix: &str) -> Vec<String> {
+        let client = Client::open(url).expect("a Redis URL");
+        let mut connection = client.get_multiplexed_async_connection().await.expect("Redis");
+        let mut keys: Vec<String> = redis::cmd("KEYS")
+            .arg(format!("{prefix}*"))
+            .query_async(&mut connection)
+            .await
+            .expect("keys");
+        for key in &keys {
+            let ttl: i64 = redis::cmd("PTTL")
+                .arg(key)
+                .query_async(&mut connection)
+                .await
+                .expect("a ttl");
+            assert!((1..=60_000).contains(&ttl), "{key} goes by itself: {ttl}");
+        }
+        keys.sort();
+        keys
+    }
+
+    #[tokio::test]
+    async fn replicas_count_together_and_name_nobody() {
+        let Some((url, prefix)) = redis() else { return };
+        let (one, other) = (throttle(&url, &prefix).await, throttle(&url, &prefix).await);
+        assert!(one.login("10.0.0.1", Some(MOBILE)).await.is_ok());
+        assert!(other.login("10.0.0.2", Some(MOBILE)).await.is_ok());
+        for replica in [&one, &other] {
+            let refused = replica
+                .login("10.0.0.3", Some(MOBILE))
+                .await
+                .expect_err("the third");
+            assert_eq!(refused.code(), Code::TooManyRequests);
+            let wait = refused
+                .detail()
+                .and_then(|detail| detail["retryAfterSeconds"].as_u64());
+            assert!(
+                wait.is_some_and(|seconds| (29..=30).contains(&seconds)),
+                "{wait:?}"
+            );
+        }
+        // Its address has been used up meanwhile; another thing is counted apart.
+        assert!(one.login("10.0.0.3", None).await.is_err());
+        assert!(one.register("10.0.0.3", MOBILE).await.is_ok());
+        for key in keys(&url, &prefix).await {
+            assert!(!key.contains(MOBILE) && !key.contains("10.0.0"), "{key}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_stopped_by_address_uses_up_nobodys_mobile() {
+        let Some((url, prefix)) = redis() else { return };
+        let throttle = throttle(&url, &prefix).await;
+        for mobile in ["1", "2"] {
+            assert!(throttle.login("10.0.0.1", Some(mobile)).await.is_ok());
+        }
+        let before = keys(&url, &prefix).await;
+        assert!(throttle.login("10.0.0.1", Some(MOBILE)).await.is_err());
+        assert_eq!(keys(&url, &prefix).await, before);
+    }
+
+    #[tokio::test]
+    async fn without_redis_each_counts_alone_at_once_and_together_again_when_it_is_back() {
+        let Some((url, prefix)) = redis() else { return };
+        let line = Proxy::to(&url).await;
+        let replica = throttle(&line.url(&url), &prefix).await;
+        for (harm, network) in [
+            (Proxy::cut as fn(&Proxy), "10.0.0.1"),
+            (Proxy::silence, "10.0.0.2"),
+        ] {
+            for _ in 0..2 {
+                assert!(replica.login(network, None).await.is_ok());
+            }
+            harm(&line);
+            let began = Instant::now();
+            for _ in 0..2 {
+                assert!(replica.login(network, None).await.is_ok(), "counted anew, here");
+            }
+            assert!(replica.login(network, None).await.is_err());
+            assert!(
+                began.elapsed() < Duration::from_millis(500),
+                "{:?}",
+                began.elapsed()
+            );
+
+            line.restore();
+            up(&replica).await;
+            assert!(
+                replica.login(network, None).await.is_err(),
+                "Redis has not forgotten"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_in_a_bad_url_is_not_repeated() {
+        let refused = Counters::new("redis//:hunter2@host", "p").expect_err("no URL");
+        assert!(!format!("{refused:?} {refused}").contains("hunter2"));
+    }
+}

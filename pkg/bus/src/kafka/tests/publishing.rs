@@ -122,3 +122,34 @@ async fn a_message_that_kafka_never_takes_is_a_refusal_and_the_others_arrive() {
     assert_eq!(seen.next().await.id, "event-0");
     consumer.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn librdkafka_knows_every_way_in_that_this_build_accepts() {
+    use homestay_config::Secret;
+
+    use crate::{Mechanism, Security};
+
+    let mut made = 0;
+    for security in [
+        Security::Plaintext,
+        Security::Tls,
+        Security::SaslPlaintext,
+        Security::SaslTls,
+    ] {
+        for sasl_mechanism in [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512] {
+            let config = KafkaConfig {
+                security,
+                sasl_mechanism,
+                sasl_username: "homestay".to_owned(),
+                sasl_password: Secret::new("geheim"),
+                ..config("127.0.0.1:1".to_owned())
+            };
+            if config.validate().is_ok() {
+                KafkaBus::new(&config).unwrap();
+                made += 1;
+            }
+        }
+    }
+    // Without TLS: in the clear, whatever the mechanism says, and with PLAIN.
+    assert_eq!(made, if cfg!(feature = "kafka-tls") { 12 } else { 4 });
+}
