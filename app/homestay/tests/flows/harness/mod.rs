@@ -98,7 +98,7 @@ pub struct Program {
 
 enum Runs {
     One {
-        child: Child,
+        child: Box<Child>,
         _lines: Lines<BufReader<ChildStdout>>,
     },
     Fleet(Arc<Fleet>),
@@ -183,7 +183,10 @@ impl Program {
             base,
             admins: vec![admin],
             http: client(),
-            runs: Runs::One { child, _lines: lines },
+            runs: Runs::One {
+                child: Box::new(child),
+                _lines: lines,
+            },
             _folder: None,
         }
     }
