@@ -280,7 +280,8 @@ impl Program {
     async fn is_overloaded(&self, status: StatusCode) -> bool {
         let overloaded = status == 503 && matches!(self.runs, Runs::Fleet(_));
         if overloaded {
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            // Not all at the same moment again.
+            tokio::time::sleep(Duration::from_millis(rand::random_range(300..2000))).await;
         }
         overloaded
     }
