@@ -302,6 +302,16 @@ impl Db {
         self
     }
 
+    /// The same database, for a connection to which one waits longer than the second that production allows: for tests on a
+    /// machine that is busy with other things.
+    #[must_use]
+    pub fn patient(self, wait: Duration) -> Self {
+        if let Source::Server(pool) = &self.source {
+            pool.set_wait(wait);
+        }
+        self
+    }
+
     /// Ids for rows of this database, of a node number that no other process of it has.
     ///
     /// On Postgres a session of its own claims the number, now and whenever it was lost ([`Db::seated`] waits for it), and

@@ -6,6 +6,7 @@
 //! stale, and must not cost a failure each.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// How long somebody waits for his turn at most, and then for a connection, if a new one is needed.
-const WAIT: Duration = Duration::from_secs(1);
+const WAIT_MS: u64 = 1_000;
 /// How long a connection is used at most, and how long it is kept without use.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 const IDLE: Duration = Duration::from_secs(5 * 60);
@@ -37,6 +38,7 @@ pub(crate) struct Pool {
     options: AnyConnectOptions,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Idle>>,
+    wait_ms: AtomicU64,
     open: IntGauge,
     lent: IntGauge,
 }
@@ -69,20 +71,28 @@ impl Pool {
             options,
             permits: Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(1))),
             idle: Mutex::default(),
+            wait_ms: AtomicU64::new(WAIT_MS),
             open: gauge("open"),
             lent: gauge("lent"),
         }
     }
 
+    /// From now on others wait this long.
+    pub(crate) fn set_wait(&self, wait: Duration) {
+        let ms = u64::try_from(wait.as_millis()).unwrap_or(WAIT_MS);
+        self.wait_ms.store(ms, Ordering::Relaxed);
+    }
+
     /// A connection: the one that was used last, or a new one.
     pub(crate) async fn lease(self: &Arc<Self>) -> Result<Lease, Error> {
-        let permit = timeout(WAIT, self.permits.clone().acquire_owned())
+        let wait = Duration::from_millis(self.wait_ms.load(Ordering::Relaxed));
+        let permit = timeout(wait, self.permits.clone().acquire_owned())
             .await
             .map_err(|_| Error::PoolTimedOut)?
             .map_err(|_| Error::PoolClosed)?;
         let conn = match self.take_idle() {
             Some(conn) => conn,
-            None => timeout(WAIT, self.connect())
+            None => timeout(wait, self.connect())
                 .await
                 .map_err(|_| Error::PoolTimedOut)??,
         };

@@ -58,7 +58,9 @@ async fn repetitions_are_bounded_by_the_budget_however_many_calls_fail() {
     let client = client(&[&down]);
     let calls = (0..CALLS).map(|_| {
         let mut client = client.clone();
-        async move { client.list_jobs(pb::ListJobsRequest::default()).await }
+        let mut request = tonic::Request::new(pb::ListJobsRequest::default());
+        request.set_timeout(std::time::Duration::from_secs(15));
+        async move { client.list_jobs(request).await }
     });
     for outcome in within(futures::future::join_all(calls)).await {
         assert_eq!(code(outcome), Code::Unavailable);

@@ -1,11 +1,12 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
 
 use homestay_db::{Db, Migrations, migrate_postgres};
 use homestay_service::Tasks;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 
 /// Connections of a test's database.
-const POOL: u32 = 5;
+const POOL: u32 = 6;
 
 /// A database of one test, gone with it.
 #[derive(Debug)]
@@ -56,7 +57,7 @@ async fn open(place: &Place, migrations: Migrations) -> Db {
         Place::Folder(dir) => Db::open_sqlite(&dir.path().join("test.db"), migrations, Tasks::new()).await,
         Place::Schema(schema) => Db::open_postgres(&schema.url, POOL, Tasks::new()).await,
     };
-    let db = db.expect("a database");
+    let db = db.expect("a database").patient(Duration::from_secs(20));
     if homestay_config::test_server("HOMESTAY_TEST_POSTGRES_PLAIN").is_some() {
         return db.plain();
     }

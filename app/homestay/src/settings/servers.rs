@@ -279,22 +279,22 @@ mod tests {
                 s.secrets.internal_credential = Secret::default();
             }),
             (&["order-api"], "secrets.jwt_keys", |s| {
-                s.secrets.jwt_keys = Secret::default()
+                s.secrets.jwt_keys = Secret::default();
             }),
             (&["usercenter-rpc"], "secrets.jwt_keys", |s| {
-                s.secrets.jwt_keys = Secret::default()
+                s.secrets.jwt_keys = Secret::default();
             }),
             (&["payment-rpc"], "secrets.sandbox", |s| {
-                s.secrets.sandbox = Secret::default()
+                s.secrets.sandbox = Secret::default();
             }),
             (&["travel-rpc"], "databases.travel", |s| {
-                s.databases.travel = Secret::default()
+                s.databases.travel = Secret::default();
             }),
             (&["order-mq"], "kafka.brokers", |s| s.kafka.brokers.clear()),
             (&["payment-rpc"], "kafka.brokers", |s| s.kafka.brokers.clear()),
             (&["mqueue-rpc"], "redis.url", |s| s.redis.url = Secret::default()),
             (&["payment-rpc"], "payment.public_base_url", |s| {
-                s.payment.public_base_url.clear()
+                s.payment.public_base_url.clear();
             }),
         ];
         for (names, key, change) in cases {
@@ -341,11 +341,11 @@ mod tests {
     fn addresses_that_are_none_are_refused_without_showing_them() {
         let cases: [(&str, Change); 5] = [
             ("databases.order", |s| {
-                s.databases.order = Secret::new("mysql://u:hidden@h/db")
+                s.databases.order = Secret::new("mysql://u:hidden@h/db");
             }),
             ("databases.pool", |s| s.databases.pool = 1),
             ("endpoints.travel", |s| {
-                s.endpoints.travel.push("hidden:12003".to_owned())
+                s.endpoints.travel.push("hidden:12003".to_owned());
             }),
             ("redis.url", |s| s.redis.url = Secret::new("hidden")),
             ("port_offset", |s| s.port_offset = 60_000),
