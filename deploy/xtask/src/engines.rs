@@ -60,6 +60,17 @@ pub fn up(home: &str) -> Result<(Addresses, Vec<&'static str>, Vec<String>), Str
     ))
 }
 
+/// Where a program is that others here start; installed if it is missing and can be.
+pub fn program(home: &str, name: &str) -> Option<String> {
+    let output = infra(home)
+        .args(["need", name])
+        .stderr(Stdio::inherit())
+        .output()
+        .ok()?;
+    let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    (output.status.success() && !path.is_empty()).then_some(path)
+}
+
 /// The engines that run, whoever started them.
 pub fn running(home: &str) -> Result<Addresses, String> {
     let output = infra(home)
@@ -93,7 +104,7 @@ pub struct TakenDown {
 }
 
 impl TakenDown {
-    /// For the engines with these names.
+    /// For the engines of tests with these names.
     pub fn with_us(names: &[&str]) -> Result<Self, String> {
         if names.is_empty() {
             return Ok(Self { shell: None });
@@ -102,6 +113,7 @@ impl TakenDown {
         let shell = Command::new("setsid")
             .args(["bash", "-c", script, "infra"])
             .args(names)
+            .env("HOMESTAY_INFRA_HOME", root().join(OF_TESTS))
             .current_dir(root())
             .stdin(Stdio::piped())
             .spawn()

@@ -100,7 +100,8 @@ impl Consumer {
 
     fn job(&self, message: &Message, payload: String) -> NewJob {
         let mut job = NewJob::new(&retry_kind(self.group, self.topic), &())
-            .unique(format!("event:{}:{}", self.group, message.id))
+            // Ids of events are their domain's: two topics may have the same.
+            .unique(format!("event:{}:{}:{}", self.group, self.topic, message.id))
             .max_attempts(ATTEMPTS);
         job.payload = payload;
         job

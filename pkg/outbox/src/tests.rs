@@ -224,7 +224,10 @@ async fn an_event_that_no_handler_can_do_becomes_a_job_with_tries_for_days() {
     assert_eq!(job.kind, format!("order.event:{}", PaymentStatus::TOPIC));
     assert_eq!(
         (job.unique_key.as_str(), job.max_attempts),
-        ("event:order-mq:event-1", 1000)
+        (
+            format!("event:order-mq:{}:event-1", PaymentStatus::TOPIC).as_str(),
+            1000
+        )
     );
 }
 

@@ -1,5 +1,7 @@
 //! The rpc targets: each domain's server over its own database, its relays and its sweeps.
 
+use std::convert::Infallible;
+
 use futures::future::BoxFuture;
 use homestay_bus::Bus;
 use homestay_clock::{Clock, Ids};
@@ -181,10 +183,24 @@ impl Parts<'_> {
             db.clone(),
             ids,
             self.clock.clone(),
-            bell,
+            bell.clone(),
             self.settings.mqueue.clone(),
         );
-        Ok(self.bind(target, mqueue_rpc::METHODS, MqueueServer::new(service)))
+        let serve = self.bind(target, mqueue_rpc::METHODS, MqueueServer::new(service));
+        Ok(Box::new(move |listener, stop| {
+            Box::pin(async move {
+                // Claims wait for seconds; a stop does not wait for them.
+                let closing = async {
+                    stop.cancelled().await;
+                    bell.close();
+                    std::future::pending::<Infallible>().await
+                };
+                tokio::select! {
+                    served = serve(listener, stop.clone()) => served,
+                    never = closing => match never {},
+                }
+            })
+        }))
     }
 
     /// The server behind its guard: for calls from this process in its slot, for others as a future to be run.
@@ -193,7 +209,7 @@ impl Parts<'_> {
         S: tower::Service<
                 http::Request<tonic::body::Body>,
                 Response = http::Response<tonic::body::Body>,
-                Error = std::convert::Infallible,
+                Error = Infallible,
             > + tonic::server::NamedService
             + Clone
             + Send

@@ -220,15 +220,8 @@ fn start_gateway(folder: &Folder, fleet: &Fleet) -> Result<(), String> {
     if folder.running(NGINX).is_some() {
         return Ok(());
     }
-    let output = engines::infra(SERVERS)
-        .args(["need", "nginx"])
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| format!("deploy/infra/infra does not start: {error}"))?;
-    let nginx = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-    if !output.status.success() {
-        return Err("nginx is missing, see above".to_owned());
-    }
+    let nginx = engines::program(SERVERS, NGINX).ok_or("nginx is missing, see above")?;
+    let nginx = PathBuf::from(nginx);
     let listen = fleet.gateway();
     let port = listen
         .rsplit(':')

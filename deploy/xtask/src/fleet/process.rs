@@ -165,8 +165,9 @@ fn clean(command: &mut Command) -> &mut Command {
 fn signal(signal: &str, processes: &[(String, u32)]) {
     if !processes.is_empty() {
         // One that has ended meanwhile is no failure.
-        Command::new("kill")
-            .arg(signal)
+        // The shell's own: the program of that name is not on every machine.
+        Command::new("bash")
+            .args(["-c", "kill \"$@\"", "kill", signal])
             .args(processes.iter().map(|(_, pid)| pid.to_string()))
             .stderr(Stdio::null())
             .status()

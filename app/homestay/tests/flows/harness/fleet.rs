@@ -1,6 +1,7 @@
 //! All targets as processes on Postgres, Kafka and Redis, behind nginx: a database, topics and keys of its own.
 
 use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -39,17 +40,53 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 pub struct Engines {
     pub postgres: String,
     redis: String,
-    kafka: String,
+    kafka: Kafka,
+}
+
+#[derive(Clone)]
+enum Kafka {
+    Brokers(String),
+    /// The program that stands in for it: one a fleet, as it must know its topics from the start.
+    StandIn(PathBuf),
 }
 
 /// The engines, if all three are named; else tests of the distributed mode have nothing to run on.
 pub fn engines() -> Option<Engines> {
     let server = homestay_config::test_server;
+    let stand_in = || server("HOMESTAY_TEST_KAFKA_MOCK").map(|program| Kafka::StandIn(program.into()));
     Some(Engines {
         postgres: server("HOMESTAY_TEST_POSTGRES_URL")?,
         redis: server("HOMESTAY_TEST_REDIS_URL")?,
-        kafka: server("HOMESTAY_TEST_KAFKA_BROKERS")?,
+        kafka: server("HOMESTAY_TEST_KAFKA_BROKERS")
+            .map(Kafka::Brokers)
+            .or_else(stand_in)?,
     })
+}
+
+impl Kafka {
+    /// Where the brokers are for a fleet whose topics begin with `prefix`, and the process that has to live as long.
+    fn up(&self, prefix: &str) -> (String, Option<Process>) {
+        match self {
+            Self::Brokers(brokers) => (brokers.clone(), None),
+            Self::StandIn(program) => {
+                let topics = homestay_types::topic::ALL
+                    .iter()
+                    .map(|(_, name)| format!("{prefix}{name}"));
+                let mut child = Command::new(program)
+                    .arg("2")
+                    .args(topics)
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .spawn()
+                    .expect("the stand-in starts");
+                let mut brokers = String::new();
+                BufReader::new(child.stdout.take().expect("a pipe"))
+                    .read_line(&mut brokers)
+                    .expect("its brokers");
+                (brokers.trim().to_owned(), Some(Process(child)))
+            }
+        }
+    }
 }
 
 /// Ports that no other fleet has. Taken as long as this is, by listening on one of them.
@@ -86,6 +123,8 @@ impl Ports {
 pub struct Ground {
     pub engines: Engines,
     pub name: String,
+    brokers: String,
+    _stand_in: Option<Process>,
     pub ports: Ports,
     pub folder: tempfile::TempDir,
     start: Start,
@@ -98,9 +137,12 @@ impl Ground {
         admin(&engines.postgres, format!("CREATE DATABASE {name}"))
             .await
             .expect("a database");
+        let (brokers, stand_in) = engines.kafka.up(&format!("{name}."));
         Self {
             engines,
             name,
+            brokers,
+            _stand_in: stand_in,
             ports: Ports::take(),
             folder: tempfile::tempdir().expect("a folder"),
             start,
@@ -131,7 +173,7 @@ impl Ground {
             .args(arguments)
             .env("HOMESTAY__MODE", "distributed")
             .env("HOMESTAY__PORT_OFFSET", self.ports.offset.to_string())
-            .env("HOMESTAY__KAFKA__BROKERS", &self.engines.kafka)
+            .env("HOMESTAY__KAFKA__BROKERS", &self.brokers)
             .env("HOMESTAY__KAFKA__TOPIC_PREFIX", format!("{}.", self.name))
             .env("HOMESTAY__KAFKA__PARTITIONS", "2")
             .env("HOMESTAY__REDIS__URL", &self.engines.redis)
@@ -218,10 +260,7 @@ impl Process {
     }
 
     pub fn signal(&self, signal: &str) {
-        let sent = Command::new("kill")
-            .args([signal, &self.0.id().to_string()])
-            .status();
-        assert!(sent.expect("kill").success());
+        assert!(send(signal, self.0.id()), "kill {signal}");
     }
 
     /// Whether it ended with success; waits for that.
@@ -247,6 +286,15 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// By the shell's own `kill`: the program of that name is not on every machine.
+pub fn send(signal: &str, pid: u32) -> bool {
+    let line = format!("kill {signal} {pid}");
+    Command::new("bash")
+        .args(["-c", &line])
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 /// nginx, which ends its workers only if it is told to.
@@ -376,7 +424,8 @@ fn gateway(ground: &Ground) -> Gateway {
     }
     let path = ground.folder.path().join("nginx.conf");
     std::fs::write(&path, config).expect("a written file");
-    let mut nginx = Command::new("nginx");
+    let program = homestay_config::test_server("HOMESTAY_TEST_NGINX").unwrap_or_else(|| "nginx".to_owned());
+    let mut nginx = Command::new(program);
     nginx
         .arg("-c")
         .arg(&path)

@@ -207,14 +207,7 @@ impl Program {
             Runs::Fleet(fleet) => return fleet.stop().await,
             Runs::Elsewhere => unreachable!("it is not ours"),
         };
-        let pid = child.id().expect("running").to_string();
-        assert!(
-            std::process::Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .expect("kill")
-                .success()
-        );
+        assert!(fleet::send("-TERM", child.id().expect("running")));
         tokio::time::timeout(PATIENCE, child.wait())
             .await
             .expect("stops in time")

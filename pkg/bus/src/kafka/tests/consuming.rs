@@ -27,7 +27,7 @@ async fn a_failing_handler_becomes_one_job_before_its_offset_is_stored() {
     );
     assert_eq!(
         (taken[0].unique_key.as_str(), taken[0].max_attempts),
-        ("event:order-mq:event-1", 1000)
+        (format!("event:order-mq:{TOPIC}:event-1").as_str(), 1000)
     );
     assert_eq!(taken[0].payload, event(1).payload);
     assert_eq!(taken[0].traceparent[..36], event(1).traceparent[..36]);
@@ -204,7 +204,7 @@ async fn a_message_that_is_no_event_becomes_a_dead_letter_and_is_in_nobodys_way(
     assert!(
         taken[0]
             .unique_key
-            .starts_with(&format!("event:order-mq:{TOPIC}/")),
+            .starts_with(&format!("event:order-mq:{TOPIC}:{TOPIC}/")),
         "{}",
         taken[0].unique_key
     );
