@@ -6,7 +6,7 @@ use homestay_proto::mqueue as pb;
 use homestay_rpc::deadline;
 use tokio::time::Instant;
 
-use crate::store::{self, Claimed};
+use crate::store::{self, Claimed, Claimer};
 use crate::{MqueueService, metrics};
 
 /// Jobs of one answer.
@@ -78,7 +78,7 @@ pub(crate) async fn claim(mqueue: &MqueueService, request: pb::ClaimRequest) -> 
 }
 
 async fn take(mqueue: &MqueueService, queue: &str, worker: &str, max: i64) -> Result<Vec<pb::Job>> {
-    let (clock, lease_ms) = (mqueue.clock.clone(), mqueue.config.lease_ms());
+    let (clock, ids, lease_ms) = (mqueue.clock.clone(), mqueue.ids.clone(), mqueue.config.lease_ms());
     let (owned_queue, owned_worker) = (queue.to_owned(), worker.to_owned());
     // The transaction goes on without us, so it has to ask.
     let caller = Arc::new(());
@@ -93,7 +93,12 @@ async fn take(mqueue: &MqueueService, queue: &str, worker: &str, max: i64) -> Re
                     return Ok((Vec::new(), now_ms));
                 }
                 let until_ms = now_ms + lease_ms;
-                let claimed = store::claim(tx, &owned_queue, &owned_worker, max, now_ms, until_ms).await?;
+                let by = Claimer {
+                    worker: owned_worker,
+                    token: ids.id(),
+                    until_ms,
+                };
+                let claimed = store::claim(tx, &owned_queue, by, max, now_ms).await?;
                 Ok((claimed, now_ms))
             })
         })

@@ -102,10 +102,7 @@ async fn nothing_is_claimed_early_and_what_is_due_comes_in_order() {
     broker.clock.advance(Duration::from_millis(1));
     let first = broker.claim("w", 1).await;
     assert_eq!(kinds(&first), ["order.first"]);
-    assert_eq!(
-        (first[0].token, first[0].attempt, first[0].max_attempts),
-        (1, 1, 3)
-    );
+    assert_eq!((first[0].attempt, first[0].max_attempts), (1, 3));
     assert_eq!(
         (first[0].due_at_ms, first[0].lease_until_ms),
         (NOW_MS + 1_000, NOW_MS + 9_000)
@@ -183,7 +180,9 @@ async fn a_lease_that_ran_out_goes_to_another_worker_and_the_old_token_is_refuse
 
     broker.clock.advance(Duration::from_millis(1));
     let new = broker.claim("w", 1).await;
-    assert_eq!((new[0].id, new[0].token, new[0].attempt), (old[0].id, 2, 2));
+    assert_eq!((new[0].id, new[0].attempt), (old[0].id, 2));
+    assert_ne!(new[0].token, old[0].token);
+    assert!(new[0].token < homestay_types::MAX_SAFE_ID);
 
     for outcome in [Outcome::Done, Outcome::Retry, Outcome::Dead] {
         assert_eq!(broker.finish(vec![ended(&old[0], outcome)]).await, [false]);
@@ -205,6 +204,33 @@ async fn a_lease_that_ran_out_goes_to_another_worker_and_the_old_token_is_refuse
     );
     assert_eq!(broker.finish(vec![done(&new[0])]).await, [false], "over is over");
     assert_eq!(broker.only().await.state, "done");
+}
+
+#[tokio::test]
+async fn two_claims_share_no_token_even_if_the_first_was_lost_with_the_server() {
+    let broker = standing().await;
+    broker.enqueue(vec![job("order.a")]).await;
+    let lost = broker.claim("w", 1).await;
+    // As after a crash that took the commit with it.
+    broker
+        .test_db
+        .db
+        .write(|tx| {
+            Box::pin(async move {
+                sqlx::query(
+                    "UPDATE job SET state = 0, attempt = 0, token = 0, worker = '', next_at_ms = due_at_ms",
+                )
+                .execute(&mut **tx)
+                .await?;
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+    let held = broker.claim("other", 1).await;
+
+    assert_eq!(broker.finish(vec![done(&lost[0])]).await, [false]);
+    assert_eq!(broker.finish(vec![done(&held[0])]).await, [true]);
 }
 
 #[tokio::test]
@@ -241,7 +267,7 @@ async fn a_failed_job_comes_back_after_its_backoff_and_dies_when_its_tries_are_u
         broker.clock.advance(Duration::from_millis(wait.unsigned_abs()));
     }
     let last = broker.claim("w", 1).await;
-    assert_eq!((last[0].attempt, last[0].token), (3, 3));
+    assert_eq!(last[0].attempt, 3);
     broker.finish(vec![ended(&last[0], Outcome::Retry)]).await;
 
     let view = broker.only().await;
@@ -311,7 +337,8 @@ async fn a_released_job_is_due_at_once_and_its_try_does_not_count() {
 
     let again = broker.claim("w", 2).await;
     assert_eq!(kinds(&again), ["order.b"]);
-    assert_eq!((again[0].attempt, again[0].token), (1, 2));
+    assert_eq!(again[0].attempt, 1);
+    assert_ne!(again[0].token, jobs[1].token);
     assert_eq!(
         broker.finish(vec![done(&jobs[0]), done(&jobs[1])]).await,
         [true, false]
