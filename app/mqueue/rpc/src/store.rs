@@ -11,6 +11,8 @@ use crate::rules::State;
 
 /// Rows of one INSERT: far below the parameter limits of both databases.
 const INSERT: usize = 500;
+/// Up to that many rows an INSERT of each length stays prepared.
+const COMMON: usize = 8;
 /// Rows of one DELETE, so that it does not hold up the writer.
 const PURGE: u64 = 1000;
 
@@ -125,7 +127,9 @@ pub(crate) async fn insert(tx: &mut Tx, rows: &[NewRow], now_ms: i64) -> Result<
                 .push("0");
         });
         sql.push(" ON CONFLICT (unique_key) DO NOTHING RETURNING queue");
-        let new = sql.build().fetch_all(&mut **tx).await?;
+        // Of other lengths there are too many to keep them all prepared.
+        let common = chunk.len() <= COMMON || chunk.len().is_power_of_two();
+        let new = sql.build().persistent(common).fetch_all(&mut **tx).await?;
         for row in new {
             added.push(row.try_get(0)?);
         }
