@@ -13,6 +13,7 @@ mod provision;
 mod reader;
 mod scram;
 mod seat;
+mod wait;
 mod writer;
 
 use std::fmt;
@@ -42,6 +43,7 @@ pub use migrate::{Migrations, migrate_postgres};
 pub use provision::provision;
 pub use reader::Reader;
 pub use seat::Share;
+pub use wait::await_postgres;
 
 /// Which database answers. Only statements that exist in two forms ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
