@@ -1,5 +1,7 @@
 //! `homestay migrate`: roles, schemas, migrations and topics of the distributed mode.
 
+use std::time::Duration;
+
 use homestay_config::Secret;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
@@ -7,6 +9,9 @@ use reqwest::Url;
 use crate::settings::{Settings, check_migratable, shown};
 use crate::system::{create_topics, migrations, reason};
 use crate::targets::Domain;
+
+/// How long a server that does not answer is waited for: long enough for one that starts together with this, or moves.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Migrates one domain or all, and makes the topics of their events.
 ///
@@ -26,9 +31,11 @@ pub async fn run(settings: &Settings, domain: Option<&str>, admin_url: Option<&s
         if let Some(admin_url) = admin_url {
             provision(admin_url, *domain, url).await?;
         }
+        let setting = format!("databases.{name}");
+        await_postgres(&setting, url).await?;
         homestay_db::migrate_postgres(url.expose(), migrations(*domain))
             .await
-            .map_err(|error| format!("databases.{name} ({}): {}", shown(url), reason(&error)))?;
+            .map_err(|error| format!("{setting} ({}): {}", shown(url), reason(&error)))?;
         println!("{name} is up to date");
     }
     let topics: Vec<&str> = domains
@@ -62,10 +69,24 @@ async fn provision(admin_url: &str, domain: Domain, url: &Secret) -> Result<(), 
     let role = url.username().strip_prefix("homestay_").ok_or_else(unfit)?;
     let password = url.password().ok_or_else(unfit)?;
     let password = percent_decode_str(password).decode_utf8().map_err(|_| unfit())?;
+    let admin = Secret::new(admin_url);
+    await_postgres("--admin-url", &admin).await?;
     homestay_db::provision(admin_url, role, &password)
         .await
-        .map_err(|error| {
-            let admin = Secret::new(admin_url);
-            format!("--admin-url ({}): {}", shown(&admin), reason(&error))
-        })
+        .map_err(|error| format!("--admin-url ({}): {}", shown(&admin), reason(&error)))
+}
+
+/// Waits for a server, and says so once.
+async fn await_postgres(setting: &str, url: &Secret) -> Result<(), String> {
+    let waits = |error: &homestay_error::Error| {
+        eprintln!(
+            "homestay: {setting} ({}) does not answer, and is waited for up to {} s: {}",
+            shown(url),
+            PATIENCE.as_secs(),
+            reason(error)
+        );
+    };
+    homestay_db::await_postgres(url.expose(), PATIENCE, waits)
+        .await
+        .map_err(|error| format!("{setting} ({}): {}", shown(url), reason(&error)))
 }

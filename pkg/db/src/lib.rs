@@ -11,9 +11,12 @@ mod pool;
 mod postgres;
 mod provision;
 mod reader;
+mod scram;
 mod seat;
+mod wait;
 mod writer;
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::str::FromStr;
@@ -40,6 +43,7 @@ pub use migrate::{Migrations, migrate_postgres};
 pub use provision::provision;
 pub use reader::Reader;
 pub use seat::Share;
+pub use wait::await_postgres;
 
 /// Which database answers. Only statements that exist in two forms ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +55,7 @@ pub enum Dialect {
 }
 
 /// One domain's database. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Db {
     dialect: Dialect,
     source: Source,
@@ -66,7 +70,17 @@ pub struct Db {
     writer: Option<mpsc::Sender<Box<dyn writer::Member>>>,
 }
 
-#[derive(Debug, Clone)]
+/// Without how it is connected: that has the password.
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Db")
+            .field("dialect", &self.dialect)
+            .field("plain", &self.plain)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone)]
 enum Source {
     /// Readers of a file. Its only writing connection belongs to a task with a queue.
     File(AnyPool),

@@ -44,7 +44,7 @@ pub(crate) async fn run(pool: &AnyPool, migrations: Migrations) -> Result<()> {
 ///
 /// # Errors
 /// [`Code::Unavailable`] if the server cannot be reached; [`Code::Database`] if there is no schema, a lock was not had in
-/// time, a migration fails, or one that was applied has changed or is not known here.
+/// time, a migration fails, or one that was applied has changed. One that is not known here is a newer program's, and left.
 pub async fn migrate_postgres(url: &str, migrations: Migrations) -> Result<()> {
     sqlx::any::install_default_drivers();
     let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
@@ -64,7 +64,10 @@ pub async fn migrate_postgres(url: &str, migrations: Migrations) -> Result<()> {
         .execute(&mut conn)
         .await?;
     let mut migrator = migrator(migrations);
-    migrator.set_locking(false);
+    migrator
+        .set_locking(false)
+        // This may be an older program beside a newer one: in a rolling update that starts a Pod again, or after it was undone.
+        .set_ignore_missing(true);
     let done = migrator.run(&mut conn).await;
     conn.close().await?;
     done.map_err(|cause| Error::new(Code::Database).source(cause))

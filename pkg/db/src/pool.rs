@@ -5,6 +5,7 @@
 //! that is not known, and one that is found broken takes all idle ones with it: after a restart of the server they are all
 //! stale, and must not cost a failure each.
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,7 +34,6 @@ static CONNECTIONS: std::sync::LazyLock<IntGaugeVec> = std::sync::LazyLock::new(
     )
 });
 
-#[derive(Debug)]
 pub(crate) struct Pool {
     options: AnyConnectOptions,
     permits: Arc<Semaphore>,
@@ -41,6 +41,16 @@ pub(crate) struct Pool {
     wait_ms: AtomicU64,
     open: IntGauge,
     lent: IntGauge,
+}
+
+/// Without how it is connected: that has the password.
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("open", &self.open.get())
+            .field("lent", &self.lent.get())
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]

@@ -35,17 +35,20 @@ pub(crate) fn domain(url: &str) -> &str {
 /// The URL with our settings, as far as it does not name them itself.
 fn with_settings(url: &str) -> String {
     let mut whole = url.to_owned();
-    let mut sign = if url.contains('?') { '&' } else { '?' };
+    // A password may look like anything.
+    let query = url.split_once('?').map(|(_, query)| query);
+    let mut sign = if query.is_some() { '&' } else { '?' };
+    let query = query.unwrap_or_default();
     let mut add = |key: &str, value: &str| {
         let _ = write!(whole, "{sign}{key}={value}");
         sign = '&';
     };
     for (name, value) in SETTINGS {
-        if !url.contains(name) {
+        if !query.contains(name) {
             add(&format!("options[{name}]"), value);
         }
     }
-    if !url.contains("application_name=") {
+    if !query.contains("application_name=") {
         add("application_name", &format!("homestay-{}", domain(url)));
     }
     whole
@@ -73,6 +76,16 @@ mod tests {
         assert_eq!(own.matches("statement_timeout").count(), 1);
         assert_eq!(own.matches("application_name").count(), 1);
         assert!(own.contains("=mine&options[lock_timeout]=2000&"));
+
+        let strange = with_settings("postgres://u:jit,lock_timeout,application_name=@db/x");
+        for named in [
+            "?options[statement_timeout]=",
+            "&options[jit]=",
+            "&options[lock_timeout]=",
+            "&application_name=",
+        ] {
+            assert!(strange.contains(named), "{named}");
+        }
     }
 
     #[test]

@@ -4,19 +4,24 @@ use homestay_error::{Code, Error, Result};
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, AssertSqlSafe, ConnectOptions, Connection};
 
+use crate::scram;
+
 /// Times a conflict with somebody else's change of the same roles is met: those of other databases do not wait for our lock.
 const TRIES: usize = 5;
 
 /// Makes the role and the schema `homestay_<domain>` in the database of `admin_url`, or gives the role this password if it is
-/// there. The schema is the role's alone, and first in its `search_path` in this database.
+/// there. The schema is the role's alone, and first in its `search_path` in this database. The server is not told the
+/// password, only its SCRAM-SHA-256 verifier: it writes statements into its log when they fail or last.
 ///
 /// # Errors
-/// [`Code::Unavailable`] if the server cannot be reached; [`Code::Database`] if the administrator may not do this, or
-/// `domain` is no name of letters.
+/// [`Code::Unavailable`] if the server cannot be reached; [`Code::Database`] if the administrator may not do this,
+/// `domain` is no name of letters, or the password has characters that no client could send.
 pub async fn provision(admin_url: &str, domain: &str, password: &str) -> Result<()> {
     if domain.is_empty() || !domain.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
         return Err(Error::new(Code::Database).source(format!("{domain:?} is no domain")));
     }
+    let password = scram::verifier(password)
+        .ok_or_else(|| Error::new(Code::Database).source("a password of characters that SASLprep forbids"))?;
     sqlx::any::install_default_drivers();
     let options = AnyConnectOptions::from_str(admin_url)?.disable_statement_logging();
     let mut conn = options.connect().await?;
@@ -24,7 +29,7 @@ pub async fn provision(admin_url: &str, domain: &str, password: &str) -> Result<
     let mut tries = TRIES;
     let done = loop {
         tries -= 1;
-        match make(&mut conn, &name, password).await {
+        match make(&mut conn, &name, &password).await {
             Err(error) if tries > 0 && is_conflict(&error) => {
                 sqlx::raw_sql("ROLLBACK").execute(&mut conn).await?;
             }

@@ -1,6 +1,8 @@
 //! Migrations on real servers: what SQLite does at open, Postgres does when it is told to.
 
-use homestay_db::{Db, Migrations, migrate_postgres};
+use std::time::{Duration, Instant};
+
+use homestay_db::{Db, Migrations, await_postgres, migrate_postgres};
 use homestay_error::Code;
 use homestay_service::Tasks;
 
@@ -42,10 +44,50 @@ async fn postgres_is_migrated_only_when_told_and_only_forward() {
 
     assert!(all.iter().all(Result::is_ok), "{all:?}");
     assert_eq!(db.pending(BOTH).await.unwrap(), [""; 0]);
-    let unknown = migrate_postgres(url, FIRST).await.unwrap_err();
-    assert_eq!(unknown.code(), Code::Database);
     let changed = migrate_postgres(url, OTHERS).await.unwrap_err();
     assert_eq!(changed.code(), Code::Database);
+}
+
+#[tokio::test]
+async fn an_older_program_migrates_a_newer_schema_without_a_word() {
+    let Some(test_db) = homestay_testkit::postgres(BOTH).await else {
+        return;
+    };
+
+    migrate_postgres(test_db.postgres_url().unwrap(), FIRST)
+        .await
+        .unwrap();
+
+    assert_eq!(test_db.db.pending(BOTH).await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_server_that_starts_is_waited_for_and_a_refused_password_is_not() {
+    let Some(test_db) = homestay_testkit::postgres(&[]).await else {
+        return;
+    };
+    let url = test_db.postgres_url().unwrap();
+    let proxy = homestay_testkit::Proxy::to(url).await;
+    proxy.cut();
+    let patience = Duration::from_secs(60);
+
+    let mut told = 0;
+    let waits = |error: &homestay_error::Error| {
+        told += 1;
+        assert_eq!(error.code(), Code::Unavailable);
+        proxy.restore();
+    };
+    await_postgres(&proxy.url(url), patience, waits).await.unwrap();
+    assert_eq!(told, 1);
+
+    let begun = Instant::now();
+    let wrong = url.replacen("@", "x@", 1);
+    let refused = await_postgres(&wrong, patience, |_| panic!("nothing to wait for")).await;
+    assert_eq!(refused.unwrap_err().code(), Code::Database);
+    assert!(begun.elapsed() < Duration::from_secs(10));
+
+    let gone = await_postgres("postgres://x@127.0.0.1:1/x", Duration::ZERO, |_| {}).await;
+    assert_eq!(gone.unwrap_err().code(), Code::Unavailable);
 }
 
 #[tokio::test]

@@ -333,6 +333,13 @@ async fn a_database_whose_connections_are_all_in_use_is_ready() {
 }
 
 #[tokio::test]
+async fn the_password_is_not_shown() {
+    let url = "postgres://homestay_order:opensesame@127.0.0.1:1/none";
+    let db = Db::open_postgres(url, 3, Tasks::new()).await.unwrap();
+    assert!(!format!("{db:?}").contains("opensesame"), "{db:?}");
+}
+
+#[tokio::test]
 async fn a_domain_s_role_has_its_own_schema_and_no_other() {
     let Some(test_db) = postgres(&[]).await else {
         return;
@@ -348,12 +355,12 @@ async fn a_domain_s_role_has_its_own_schema_and_no_other() {
 
     let all = futures::future::join_all((0..6).map(|n| {
         let domain = if n % 2 == 0 { &one } else { &two };
-        provision(admin_url, domain, "p'a\"ss%41$1")
+        provision(admin_url, domain, "pä'a\"ss%41$1")
     }))
     .await;
     assert!(all.iter().all(Result::is_ok), "{all:?}");
     let host = admin_url.split_once('@').unwrap().1;
-    let of = |domain: &str| format!("postgres://homestay_{domain}:p%27a%22ss%2541%241@{host}");
+    let of = |domain: &str| format!("postgres://homestay_{domain}:p%C3%A4%27a%22ss%2541%241@{host}");
     for domain in [&one, &two] {
         migrate_postgres(&of(domain), SCHEMA).await.unwrap();
     }

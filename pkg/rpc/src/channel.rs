@@ -81,6 +81,15 @@ impl Channel {
             identity,
         })
     }
+
+    /// The same way, called as somebody else: connections, retry budget and what is known of the peers are shared.
+    #[must_use]
+    pub fn with_identity(&self, identity: Identity) -> Self {
+        Self {
+            link: self.link.clone(),
+            identity,
+        }
+    }
 }
 
 impl Service<Request<Body>> for Channel {

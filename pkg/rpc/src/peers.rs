@@ -8,14 +8,24 @@ use futures::future::join_all;
 use http::Uri;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
+use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 
+use crate::deadline::CALL;
 use crate::resolve::{Resolver, Source};
 
 /// Longest wait for a connection. A peer that takes longer rests, and others are asked.
 const CONNECT: Duration = Duration::from_millis(500);
+/// A call that is given up after so long without a word casts doubt on its peer. Shorter ones had too little time.
+const SILENCE: Duration = Duration::from_millis(500);
 /// Pause between two looks at peers that rest, and between two lookups of a name.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How long a connection may be silent before it is asked whether it lives, and how long for an answer: a machine that vanished
+/// says nothing.
+const ALIVE: Duration = Duration::from_secs(2);
 
 /// One address, and the one connection to it.
 #[derive(Debug)]
@@ -27,20 +37,43 @@ pub(crate) struct Peer {
     resting: AtomicBool,
 }
 
-/// A call in hand at a peer.
+/// A call in hand at a peer. However it ends, also because its time is over: if it has waited for long and the peer has said
+/// nothing, the peer rests until it has shown that it lives.
 #[derive(Debug)]
-pub(crate) struct Turn(Arc<Peer>);
+pub(crate) struct Turn {
+    peer: Arc<Peer>,
+    trouble: Arc<Notify>,
+    since: Instant,
+    answered: AtomicBool,
+}
 
 impl Turn {
     pub(crate) fn peer(&self) -> &Arc<Peer> {
-        &self.0
+        &self.peer
+    }
+
+    /// The peer has answered, or failed otherwise: its silence says nothing.
+    pub(crate) fn answered(&self) {
+        self.answered.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+        self.peer.busy.fetch_sub(1, Ordering::Relaxed);
+        let waited = self.since.elapsed();
+        // Longer calls are long polls: they wait for something else.
+        if !self.answered.load(Ordering::Relaxed) && waited >= SILENCE && waited <= CALL + SILENCE {
+            rest(&self.peer, &self.trouble);
+        }
     }
+}
+
+fn rest(peer: &Peer, trouble: &Notify) {
+    if !peer.resting.swap(true, Ordering::Relaxed) {
+        tracing::warn!(peer = %peer.address, "a peer does not answer");
+    }
+    trouble.notify_one();
 }
 
 impl Peer {
@@ -51,14 +84,31 @@ impl Peer {
             .origin(origin.clone())
             .connect_timeout(CONNECT)
             .tcp_nodelay(true)
-            .http2_keep_alive_interval(Duration::from_secs(10))
-            .keep_alive_timeout(Duration::from_secs(5))
+            .http2_keep_alive_interval(ALIVE)
+            .keep_alive_timeout(ALIVE)
             .keep_alive_while_idle(true);
         Self {
             address,
             channel: endpoint.connect_lazy(),
             busy: AtomicUsize::new(0),
             resting: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether anything answers there: asked for the health of a service that nobody has, which is known without looking.
+    async fn lives(&self) -> bool {
+        let request = HealthCheckRequest {
+            service: "look".to_owned(),
+        };
+        let mut client = HealthClient::new(self.channel.clone());
+        match timeout(CONNECT, client.check(request)).await {
+            Ok(Ok(_)) => true,
+            // These are also what a connection fails with.
+            Ok(Err(status)) => !matches!(
+                status.code(),
+                Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled | Code::DeadlineExceeded
+            ),
+            Err(_) => false,
         }
     }
 
@@ -123,7 +173,12 @@ impl Peers {
             least => least,
         }?;
         chosen.busy.fetch_add(1, Ordering::Relaxed);
-        Some(Turn(chosen.clone()))
+        Some(Turn {
+            peer: chosen.clone(),
+            trouble: self.trouble.clone(),
+            since: Instant::now(),
+            answered: AtomicBool::new(false),
+        })
     }
 
     async fn list(&self) -> List {
@@ -137,10 +192,7 @@ impl Peers {
 
     /// Nobody answered there.
     pub(crate) fn rest(&self, peer: &Peer) {
-        if !peer.resting.swap(true, Ordering::Relaxed) {
-            tracing::warn!(peer = %peer.address, "a peer does not answer");
-        }
-        self.trouble.notify_one();
+        rest(peer, &self.trouble);
     }
 
     /// Something failed that another address may cure.
@@ -208,7 +260,7 @@ async fn keep(peers: Weak<Peers>, trouble: Arc<Notify>, mut sources: Vec<Source>
             None => return,
         };
         let looks = resting.iter().map(|peer| async move {
-            if let Ok(Ok(_)) = timeout(CONNECT, tokio::net::TcpStream::connect(peer.address)).await {
+            if peer.lives().await {
                 peer.awake();
             }
         });

@@ -52,6 +52,8 @@ struct Failure {
     answer: Result<Response<Body>, Status>,
     /// It certainly did not reach a handler.
     never_sent: bool,
+    /// The transport was the first to see the deadline pass.
+    timed_out: bool,
 }
 
 impl Remote {
@@ -90,9 +92,15 @@ impl Remote {
                     RETRIES.with_label_values(&[method, "elsewhere"]).inc();
                 }
                 let failure = match self.send(turn.peer(), &head, &body, until).await {
-                    Ok(response) => return Ok(response),
+                    Ok(response) => {
+                        turn.answered();
+                        return Ok(response);
+                    }
                     Err(failure) => failure,
                 };
+                if !failure.timed_out {
+                    turn.answered();
+                }
                 let never_sent = failure.never_sent;
                 if never_sent {
                     tried.push(turn.peer().clone());
@@ -108,6 +116,7 @@ impl Remote {
                 Failure {
                     answer: Err(Error::unavailable("the peer's name has no address").into()),
                     never_sent: true,
+                    timed_out: false,
                 }
             });
             if repeated == AGAIN || !(repeatable || failure.never_sent) {
@@ -159,6 +168,7 @@ impl Remote {
                     return Err(Failure {
                         answer: Ok(response),
                         never_sent: false,
+                        timed_out: false,
                     });
                 }
                 Ok(response)
@@ -176,6 +186,7 @@ impl Remote {
                 return Failure {
                     answer: Err(Error::new(Code::Timeout).into()),
                     never_sent,
+                    timed_out: true,
                 };
             }
             if this.is::<tonic::ConnectError>() {
@@ -194,6 +205,7 @@ impl Remote {
         Failure {
             answer: Err(Error::unavailable(cause).into()),
             never_sent,
+            timed_out: false,
         }
     }
 }

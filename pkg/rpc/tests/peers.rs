@@ -150,6 +150,39 @@ async fn addresses_of_a_name_come_and_go_without_a_new_channel() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_connected_and_silent_costs_the_first_calls_and_then_none() {
+    // The system accepts for it: as a process that hangs, or a machine behind a cut line.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let good = Server::start(Fake::default());
+    let endpoints = [
+        format!("http://{}", silent.local_addr().unwrap()),
+        good.endpoint(),
+    ];
+    let channel = Channel::remote(&endpoints, identity()).unwrap();
+    let call = || {
+        let mut client = MqueueClient::new(channel.with_identity(identity()));
+        deadline::scope(Duration::from_millis(700), async move {
+            client.list_queues(Empty {}).await
+        })
+    };
+
+    let first = futures::future::join_all((0..8).map(|_| call())).await;
+    let lost = first.iter().filter(|outcome| outcome.is_err()).count();
+    assert!((1..8).contains(&lost), "{lost}");
+
+    for n in 0..100 {
+        call().await.unwrap_or_else(|error| panic!("call {n}: {error}"));
+    }
+    // The looks do not take it for awake, however often.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    for n in 0..50 {
+        call()
+            .await
+            .unwrap_or_else(|error| panic!("later call {n}: {error}"));
+    }
+}
+
+#[tokio::test]
 async fn where_nobody_answers_the_refusal_is_quick_and_never_later_than_the_deadline() {
     let dead = ["http://127.0.0.1:1".to_owned(), "http://127.0.0.1:2".to_owned()];
     let mut client = MqueueClient::new(Channel::remote(&dead, identity()).unwrap());

@@ -1,5 +1,7 @@
 //! How each domain is called from this process: in it where its server runs here, else over the network.
 
+use std::sync::OnceLock;
+
 use homestay_rpc::{Actor, Channel, Identity, LocalSlot};
 
 use crate::settings::Settings;
@@ -15,8 +17,8 @@ enum Link {
     /// Its place in this process. Also that of a domain which nothing here calls: what calls it all the same is told that the
     /// peer has not started.
     Here(LocalSlot),
-    /// Its addresses.
-    Elsewhere(Vec<String>),
+    /// Its addresses, and the one way there, made when first used: that needs the runtime.
+    Elsewhere(Vec<String>, OnceLock<Channel>),
 }
 
 impl Links {
@@ -27,7 +29,7 @@ impl Links {
             if targets.rpc(domain).is_some() || endpoints.is_empty() {
                 Link::Here(LocalSlot::default())
             } else {
-                Link::Elsewhere(endpoints.to_vec())
+                Link::Elsewhere(endpoints.to_vec(), OnceLock::new())
             }
         });
         Self {
@@ -48,7 +50,7 @@ impl Links {
     pub fn slot(&self, domain: Domain) -> &LocalSlot {
         match &self.links[domain as usize] {
             Link::Here(slot) => slot,
-            Link::Elsewhere(_) => panic!("{} runs elsewhere", domain.name()),
+            Link::Elsewhere(..) => panic!("{} runs elsewhere", domain.name()),
         }
     }
 
@@ -86,8 +88,14 @@ impl Links {
         let identity = Identity::new(&self.credential, actor);
         match &self.links[domain as usize] {
             Link::Here(slot) => Ok(slot.channel(identity)),
-            Link::Elsewhere(endpoints) => Channel::remote(endpoints, identity)
-                .map_err(|error| format!("endpoints.{}: {}", domain.name(), error.message())),
+            Link::Elsewhere(endpoints, way) => {
+                if let Some(way) = way.get() {
+                    return Ok(way.with_identity(identity));
+                }
+                let made = Channel::remote(endpoints, identity.clone())
+                    .map_err(|error| format!("endpoints.{}: {}", domain.name(), error.message()))?;
+                Ok(way.get_or_init(|| made).with_identity(identity))
+            }
         }
     }
 }

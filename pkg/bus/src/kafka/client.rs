@@ -25,6 +25,9 @@ fn client(config: &KafkaConfig, id: &str) -> ClientConfig {
         // A topic that is made later is found this late.
         .set("topic.metadata.refresh.interval.ms", "5000")
         .set("statistics.interval.ms", "5000")
+        // Topics are made by `homestay migrate` or their owner's process, with the partitions and replicas they are to have,
+        // and not by the broker with its own defaults because somebody was quicker to ask.
+        .set("allow.auto.create.topics", "false")
         .set("security.protocol", protocol(config.security))
         .set_log_level(RDKafkaLogLevel::Info);
     if matches!(config.security, Security::Tls | Security::SaslTls) {
@@ -97,8 +100,6 @@ pub(super) fn consumer(config: &KafkaConfig, group: &str) -> ClientConfig {
         // A killed replica's partitions go to the others after this time.
         .set("session.timeout.ms", "10000")
         .set("heartbeat.interval.ms", "3000")
-        // Topics are made by `homestay migrate`, with the partitions they are to have.
-        .set("allow.auto.create.topics", "false")
         // Events are small and few are handled at once: a deep queue would only cost memory.
         .set("queued.min.messages", "100")
         .set("queued.max.messages.kbytes", "1024")

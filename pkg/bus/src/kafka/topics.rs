@@ -15,7 +15,7 @@ use crate::kafka::link::Link;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes the topics that do not exist, with the configured partitions and replication. Those that exist stay as they are; that
-/// one has fewer partitions than configured is told in the log.
+/// one has fewer partitions or replicas than configured is told in the log.
 ///
 /// # Errors
 /// A sentence with the brokers' addresses if none answers within ten seconds, or with the topic that Kafka refuses.
@@ -31,15 +31,27 @@ pub async fn create_topics(config: &KafkaConfig, topics: &[&str]) -> Result<()> 
         .map(|topic| format!("{}{topic}", config.topic_prefix))
         .collect();
     for name in &names {
-        let Some(partitions) = there.get(name) else {
+        let Some(Shape {
+            partitions,
+            replication,
+        }) = there.get(name)
+        else {
             continue;
         };
-        if i32::try_from(*partitions).is_ok_and(|there| there < config.partitions) {
+        if is_less(*partitions, config.partitions) {
             tracing::warn!(
                 topic = name,
                 partitions,
                 configured = config.partitions,
                 "the topic has fewer partitions than configured; replicas of a consumer beyond them are idle"
+            );
+        }
+        if is_less(*replication, config.replication) {
+            tracing::warn!(
+                topic = name,
+                replication,
+                configured = config.replication,
+                "the topic has fewer replicas than configured; events are lost with the brokers that have them"
             );
         }
     }
@@ -82,8 +94,19 @@ pub async fn create_topics(config: &KafkaConfig, topics: &[&str]) -> Result<()> 
     Ok(())
 }
 
-/// All topics and their number of partitions. Not asked for by name: a broker may make a topic that is asked for.
-async fn existing(admin: &Arc<AdminClient<Link>>, config: &KafkaConfig) -> Result<HashMap<String, usize>> {
+/// What a topic was made with.
+struct Shape {
+    partitions: usize,
+    /// Of the partition that has fewest.
+    replication: usize,
+}
+
+fn is_less(there: usize, configured: i32) -> bool {
+    i32::try_from(there).is_ok_and(|there| there < configured)
+}
+
+/// All topics. Not asked for by name: a broker may make a topic that is asked for.
+async fn existing(admin: &Arc<AdminClient<Link>>, config: &KafkaConfig) -> Result<HashMap<String, Shape>> {
     let admin = admin.clone();
     let ask = move || admin.inner().fetch_metadata(None, PATIENCE);
     let metadata = tokio::task::spawn_blocking(ask)
@@ -92,7 +115,15 @@ async fn existing(admin: &Arc<AdminClient<Link>>, config: &KafkaConfig) -> Resul
         .map_err(|cause| away(config, cause))?;
     let topics = metadata.topics().iter();
     Ok(topics
-        .map(|topic| (topic.name().to_owned(), topic.partitions().len()))
+        .map(|topic| {
+            let partitions = topic.partitions();
+            let replicas = partitions.iter().map(|partition| partition.replicas().len());
+            let shape = Shape {
+                partitions: partitions.len(),
+                replication: replicas.min().unwrap_or_default(),
+            };
+            (topic.name().to_owned(), shape)
+        })
         .collect())
 }
 
