@@ -40,6 +40,12 @@ const CHECKS: &[Step] = &[
         counted: false,
     },
     Step {
+        name: "no kafka",
+        arguments: &["check", "--workspace", "--no-default-features", "--keep-going"],
+        environment: &[],
+        counted: false,
+    },
+    Step {
         name: "rustdoc",
         arguments: &["doc", "--workspace", "--no-deps", "--keep-going"],
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
@@ -83,6 +89,24 @@ const DISTRIBUTED: Step = Step {
         "embedded::",
     ],
     environment: &[],
+    counted: true,
+};
+
+/// What books, once more on Postgres, with the statements that SQLite has too: those are what the ones for Postgres alone have
+/// to agree with.
+const PLAIN: Step = Step {
+    name: "plain",
+    arguments: &[
+        "test",
+        "--workspace",
+        "--no-fail-fast",
+        "--lib",
+        "--",
+        "tests::book",
+        "tests::resolving",
+        "tests::sweep",
+    ],
+    environment: &[("HOMESTAY_TEST_POSTGRES_PLAIN", "1")],
     counted: true,
 };
 
@@ -144,14 +168,14 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
             (MANIFESTS, manifests),
         ] {
             let start = Instant::now();
-            outcomes.push(step(&mut remarks).unwrap_or_else(|error| {
+            outcomes.extend(step(&mut remarks).unwrap_or_else(|error| {
                 remarks.push(error);
-                Outcome {
+                vec![Outcome {
                     name,
                     end: End::Bad,
                     time: start.elapsed(),
                     counts: None,
-                }
+                }]
             }));
         }
     }
@@ -181,7 +205,7 @@ fn green(outcomes: &[Outcome]) -> bool {
 }
 
 /// The tests on real engines, which are there for no longer than this.
-fn distributed(remarks: &mut Vec<String>) -> Result<Outcome, String> {
+fn distributed(remarks: &mut Vec<String>) -> Result<Vec<Outcome>, String> {
     println!("\n== {}: bringing the engines up", DISTRIBUTED.name);
     let start = Instant::now();
     let _down = TakenDown::with_us(&engines::stopped(&engines::running(engines::OF_TESTS)?))?;
@@ -196,7 +220,7 @@ fn distributed(remarks: &mut Vec<String>) -> Result<Outcome, String> {
     remarks.extend(complaints.into_iter().filter(|_| !missing.is_empty()));
     if missing.iter().any(|name| *name != KAFKA.0) {
         remarks.push(format!("no tests on engines: {} is missing", missing.join(", ")));
-        return Ok(bad(start.elapsed()));
+        return Ok(vec![bad(start.elapsed())]);
     }
     if !missing.is_empty() {
         let why_not = if ci() {
@@ -213,14 +237,14 @@ fn distributed(remarks: &mut Vec<String>) -> Result<Outcome, String> {
         };
         if !why_not.is_empty() {
             remarks.push(format!("no tests on engines: {why_not}"));
-            return Ok(bad(start.elapsed()));
+            return Ok(vec![bad(start.elapsed())]);
         }
     }
     match engines::program(engines::OF_TESTS, "nginx") {
         Some(nginx) => addresses.insert("HOMESTAY_TEST_NGINX".to_owned(), nginx),
         None => {
             remarks.push("no tests on engines: nginx is missing".to_owned());
-            return Ok(bad(start.elapsed()));
+            return Ok(vec![bad(start.elapsed())]);
         }
     };
     if missing.is_empty() {
@@ -228,11 +252,11 @@ fn distributed(remarks: &mut Vec<String>) -> Result<Outcome, String> {
     }
     let mut outcome = DISTRIBUTED.run(&addresses)?;
     outcome.time = start.elapsed();
-    Ok(outcome)
+    Ok(vec![outcome, PLAIN.run(&addresses)?])
 }
 
 /// Whether the Kubernetes API would take what is in k8s/: rendered, and held against its schemas.
-fn manifests(remarks: &mut Vec<String>) -> Result<Outcome, String> {
+fn manifests(remarks: &mut Vec<String>) -> Result<Vec<Outcome>, String> {
     println!("\n== {MANIFESTS}: k8s/validate");
     let start = Instant::now();
     let status = Command::new("k8s/validate")
@@ -251,12 +275,12 @@ fn manifests(remarks: &mut Vec<String>) -> Result<Outcome, String> {
             "manifests NOT validated: kustomize or kubernetes-validate is missing, see above".to_owned(),
         );
     }
-    Ok(Outcome {
+    Ok(vec![Outcome {
         name: MANIFESTS,
         end,
         time: start.elapsed(),
         counts: None,
-    })
+    }])
 }
 
 /// What is left of the disk, and how much of it is ours: a full one ends builds with strange errors.
