@@ -60,12 +60,16 @@ async fn with_processes_and_servers_failing_under_load_nothing_is_lost_and_nothi
 
     let back = without(&engines, &fleet, &load, "kafka").await;
     let took = delivered(&engines, back).await;
-    say(&format!("what waited for Kafka is delivered {took:?} after its return"));
+    say(&format!(
+        "what waited for Kafka is delivered {took:?} after its return"
+    ));
 
     engines.flush_redis();
     let back = without(&engines, &fleet, &load, "redis").await;
     let took = delivered(&engines, back).await;
-    say(&format!("what waited for Redis is done {took:?} after its return"));
+    say(&format!(
+        "what waited for Redis is done {took:?} after its return"
+    ));
 
     engines.stop("postgres");
     let (without_it, client) = (Instant::now(), homestay_http::client(Duration::from_secs(5)));
