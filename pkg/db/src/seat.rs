@@ -108,6 +108,7 @@ impl Seat {
         let state = self.state();
         Some(match state.proved {
             Some(at) if at.elapsed() < PROVED => Ok(()),
+            _ if state.lost.is_empty() => Err("the session of the node number does not answer".to_owned()),
             _ => Err(state.lost.clone()),
         })
     }

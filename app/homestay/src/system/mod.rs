@@ -76,7 +76,7 @@ impl System {
             let own = db.clone();
             health.require(format!("database {}", target.domain.name()), move || {
                 let db = own.clone();
-                async move { db.ping().await.map_err(|error| error.to_string()) }
+                async move { db.ping().await.map_err(|error| reason(&error)) }
             });
             parts.rpc(target, db).await
         }))
