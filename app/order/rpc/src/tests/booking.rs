@@ -211,3 +211,37 @@ async fn bad_input_is_refused_before_travel_is_asked() {
     );
     assert_eq!(world.faults.calls(), 0);
 }
+
+#[tokio::test]
+async fn without_a_node_number_nothing_is_held_and_the_guest_may_come_again() {
+    let url = "postgres://homestay_order@127.0.0.1:1/none";
+    let db = homestay_db::Db::open_postgres(url, 3, homestay_service::Tasks::new())
+        .await
+        .unwrap();
+    let clock = homestay_testkit::clock().0;
+    let faults = Faults::default();
+    let service = OrderService::new(
+        db.clone(),
+        db.ids(clock.clone()),
+        clock,
+        TravelClient::new(homestay_testkit::fake(TravelServer::new(FakeTravel::new(
+            faults.clone(),
+        )))),
+        PaymentClient::new(homestay_testkit::fake(PaymentServer::new(FakePayment::new(
+            faults.clone(),
+        )))),
+        "node-1".into(),
+        Config::default(),
+    );
+    let slot = homestay_testkit::serve(OrderServer::new(service), METHODS);
+    let guest = Actor::User {
+        id: GUEST,
+        role: Role::Guest,
+    };
+    let mut orders = OrderClient::new(homestay_testkit::channel_as(&slot, &guest));
+
+    let refused = orders.create(booking()).await.unwrap_err();
+
+    assert_eq!(Error::from(refused).code(), Code::Unavailable);
+    assert_eq!(faults.calls(), 0);
+}
