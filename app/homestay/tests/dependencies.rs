@@ -65,8 +65,9 @@ fn a_package_is_named_after_its_folder() {
             let wanted = match parts.as_slice() {
                 ["app", "homestay"] => "homestay".to_owned(),
                 ["app", domain, target] => format!("{domain}-{target}"),
-                ["pkg", name] => format!("homestay-{name}"),
-                ["deploy", name] => (*name).to_owned(),
+                // Cargo's convention for the program behind `cargo xtask`.
+                ["deploy", "xtask"] => "xtask".to_owned(),
+                ["pkg" | "deploy", name] => format!("homestay-{name}"),
                 _ => String::new(),
             };
             package.name != wanted

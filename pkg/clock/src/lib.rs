@@ -3,14 +3,18 @@
 //! Rules and SQL never ask what time it is: they take an argument that came from a [`Clock`]. Tests move theirs.
 
 mod ids;
+mod steer;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 pub use ids::{Ids, secret_code, secret_token};
+
+/// Of a millisecond.
+const NANOS: i64 = 1_000_000;
 
 /// Tells the time and waits for it. Cheap to clone; clones share the time.
 #[derive(Debug, Clone)]
@@ -19,7 +23,26 @@ pub struct Clock(Kind);
 #[derive(Debug, Clone)]
 enum Kind {
     System,
+    Steered(Arc<Steered>),
     Manual(Arc<watch::Sender<i64>>),
+}
+
+#[derive(Debug)]
+struct Steered {
+    start: Instant,
+    rule: Mutex<steer::Steering>,
+}
+
+impl Steered {
+    fn with<T>(&self, act: impl FnOnce(&mut steer::Steering, i64) -> T) -> T {
+        // What is guarded is whole between any two statements.
+        let mut rule = self.rule.lock().unwrap_or_else(PoisonError::into_inner);
+        act(&mut rule, nanos(self.start.elapsed()))
+    }
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 impl Clock {
@@ -35,6 +58,27 @@ impl Clock {
         Self(Kind::Manual(Arc::new(watch::Sender::new(start_ms))))
     }
 
+    /// A clock that begins as this one, never goes back, and follows another that it is told of ([`Clock::steer`]). A manual
+    /// clock stays as it is.
+    #[must_use]
+    pub fn steered(&self) -> Self {
+        match &self.0 {
+            Kind::System => Self(Kind::Steered(Arc::new(Steered {
+                start: Instant::now(),
+                rule: Mutex::new(steer::Steering::new(self.now_ms().saturating_mul(NANOS))),
+            }))),
+            Kind::Steered(_) | Kind::Manual(_) => self.clone(),
+        }
+    }
+
+    /// The clock to be followed showed `told_ms` some time within the `round_trip` that ends now. Changes only a clock made by
+    /// [`Clock::steered`].
+    pub fn steer(&self, told_ms: i64, round_trip: Duration) {
+        if let Kind::Steered(steered) = &self.0 {
+            steered.with(|rule, at| rule.told(at, told_ms.saturating_mul(NANOS), nanos(round_trip)));
+        }
+    }
+
     /// Now, in unix milliseconds.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
@@ -44,6 +88,7 @@ impl Clock {
                 reason = "this is the one place that reads the machine's clock"
             )]
             Kind::System => Timestamp::now().as_millisecond(),
+            Kind::Steered(steered) => steered.with(steer::Steering::show).div_euclid(NANOS),
             Kind::Manual(now) => *now.borrow(),
         }
     }
@@ -68,7 +113,7 @@ impl Clock {
     /// Waits until the clock shows `at_ms` (unix milliseconds) or later.
     pub async fn sleep_until(&self, at_ms: i64) {
         match &self.0 {
-            Kind::System => loop {
+            Kind::System | Kind::Steered(_) => loop {
                 let left = at_ms - self.now_ms();
                 match u64::try_from(left) {
                     // tokio may wake up to a millisecond early, and the machine's clock may be set: ask again.

@@ -336,8 +336,37 @@ impl Db {
             None => Ids::new(clock, 0),
             Some(options) => self
                 .seat
-                .take(clock, options.clone(), |keeper| self.tasks.detach(keeper)),
+                .take(&clock, options.clone(), |keeper| self.tasks.detach(keeper)),
         }
+    }
+
+    /// `base`, corrected to the clock of the server: by this clock all processes of the database judge what is due. It is
+    /// right once there are [`Db::ids`] made with it and [`Db::seated`] has waited for them. A SQLite file has the machine's.
+    #[must_use]
+    pub fn clock(&self, base: &Clock) -> Clock {
+        match &self.session {
+            None => base.clone(),
+            Some(_) => self.seat.clock(base),
+        }
+    }
+
+    /// Refuses where [`Db::write`] would for want of a node number: to be asked before a number is made that leaves the
+    /// process ahead of the write.
+    ///
+    /// # Errors
+    /// [`Code::Unavailable`].
+    pub fn check_writable(&self) -> Result<()> {
+        if self.seat.may_write() {
+            Ok(())
+        } else {
+            Err(Error::unavailable("this process has no node number"))
+        }
+    }
+
+    /// Why [`Db::seated`] still waits, for an operator; empty if it does not, or has only begun.
+    #[must_use]
+    pub fn unseated(&self) -> String {
+        self.seat.lost()
     }
 
     /// Waits until this process has its node number, where [`Db::ids`] has asked for one.
@@ -403,9 +432,7 @@ impl Db {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
-        if !self.seat.may_write() {
-            return Err(Error::unavailable("this process has no node number"));
-        }
+        self.check_writable()?;
         let (member, answer) = writer::member(work);
         match (&self.writer, &self.source) {
             (Some(queue), _) => {
@@ -438,11 +465,15 @@ impl Db {
         self.bell.subscribe()
     }
 
-    /// Whether the database answers, for readiness.
+    /// Whether the database answers, for readiness: where [`Db::ids`] keeps a session, by what that has proved lately, so that
+    /// connections that are all in use do not look like a server that is gone.
     ///
     /// # Errors
     /// [`Code::Unavailable`] or [`Code::Database`] if not.
     pub async fn ping(&self) -> Result<()> {
+        if let Some(proved) = self.seat.proved() {
+            return proved.map_err(Error::unavailable);
+        }
         sqlx::query("SELECT 1").execute(self.read()).await?;
         Ok(())
     }

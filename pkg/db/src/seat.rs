@@ -2,14 +2,14 @@
 //!
 //! Both are advisory locks of one session that does nothing else, for each schema: 64 node numbers, of which a process holds
 //! one, and one for the lead. Every half second the session is used: that proves the locks, and tells the leader which numbers
-//! are held. A process that dies loses its session, and with it the locks, at once.
+//! are held, and all the database's time. A process that dies loses its session, and with it the locks, at once.
 //!
 //! Outbox rows bear their writer's number in their ids. A process delivers the rows of its own number, which it hears of at
 //! once, and the leader also those whose number nobody holds. So each row is at any time the business of one process, none
 //! waits for another process to look, and nobody has to poll for speed.
 
-use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use homestay_clock::{Clock, Ids};
 use sqlx::any::AnyConnectOptions;
@@ -24,6 +24,8 @@ const ANSWER: Duration = Duration::from_secs(1);
 const CONNECT: Duration = Duration::from_secs(2);
 /// Pause before the next try to get a session.
 const AGAIN: Duration = Duration::from_millis(200);
+/// After the last proof the database counts as gone: a beat, its answer, and what a busy machine adds.
+const PROVED: Duration = Duration::from_secs(2);
 
 /// Bit n: the rows of node n are this process's business. `None` while it has no seat.
 pub type Share = Option<i64>;
@@ -45,13 +47,25 @@ macro_rules! lock {
 #[derive(Debug)]
 pub(crate) struct Seat {
     ids: OnceLock<Ids>,
+    clock: OnceLock<Clock>,
+    state: Mutex<State>,
     share: watch::Sender<Share>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// When the session was last known to be there.
+    proved: Option<Instant>,
+    /// Why there is none.
+    lost: String,
 }
 
 impl Default for Seat {
     fn default() -> Self {
         Self {
             ids: OnceLock::new(),
+            clock: OnceLock::new(),
+            state: Mutex::default(),
             share: watch::Sender::new(ALL),
         }
     }
@@ -61,7 +75,7 @@ impl Seat {
     /// Ids whose number a new task claims and keeps as long as this seat is used.
     pub(crate) fn take(
         self: &Arc<Self>,
-        clock: Clock,
+        clock: &Clock,
         options: AnyConnectOptions,
         start: impl FnOnce(futures::future::BoxFuture<'static, ()>),
     ) -> Ids {
@@ -75,12 +89,36 @@ impl Seat {
             let keeper = Keeper {
                 seat: Arc::downgrade(self),
                 ids: ids.clone(),
-                clock,
+                clock: clock.clone(),
                 options,
             };
             start(Box::pin(keeper.run()));
         }
         ids.clone()
+    }
+
+    /// The clock that follows the database's as long as the session is there.
+    pub(crate) fn clock(&self, base: &Clock) -> Clock {
+        self.clock.get_or_init(|| base.steered()).clone()
+    }
+
+    /// Where there is to be a session: whether it proved lately that the database answers, or why not.
+    pub(crate) fn proved(&self) -> Option<Result<(), String>> {
+        self.ids.get()?;
+        let state = self.state();
+        Some(match state.proved {
+            Some(at) if at.elapsed() < PROVED => Ok(()),
+            _ => Err(state.lost.clone()),
+        })
+    }
+
+    /// Why there is no session; empty if there is, or if nobody knows yet.
+    pub(crate) fn lost(&self) -> String {
+        self.state().lost.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn share(&self) -> watch::Receiver<Share> {
@@ -109,6 +147,9 @@ impl Keeper {
                 Ok(()) => return,
                 Err(lost) => lost,
             };
+            if let Some(seat) = self.seat.upgrade() {
+                seat.state().lost = lost.to_string();
+            }
             self.publish(None);
             if !std::mem::replace(&mut told, true) {
                 tracing::warn!(error = %lost, "no session of the database holds this process's number: its relays wait");
@@ -122,7 +163,7 @@ impl Keeper {
         let mut conn = tokio::time::timeout(CONNECT, self.options.connect())
             .await
             .unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
-        let (node, database_ms) = answer(claim(&mut conn, *before)).await?;
+        let (node, database_ms) = self.timed(claim(&mut conn, *before)).await?;
         *before = Some(node);
         let number = u8::try_from(node).unwrap_or_default();
         self.ids.claim(number, database_ms);
@@ -130,13 +171,18 @@ impl Keeper {
         tokio::time::sleep(Duration::from_millis(20)).await;
         let mut leads = false;
         loop {
-            let asked_ms = self.clock.now_ms();
+            let asked = Instant::now();
             let mut share = 1_i64 << node;
-            leads = leads || answer(lead(&mut conn)).await?;
-            if leads {
-                share |= !answer(held(&mut conn)).await?;
+            if !leads {
+                (leads, _) = self.timed(lead(&mut conn)).await?;
             }
-            self.ids.confirm(asked_ms);
+            if leads {
+                share |= !self.timed(held(&mut conn)).await?.0;
+            }
+            // By the clock as it was set just now.
+            let passed_ms = i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX);
+            self.ids.confirm(self.clock.now_ms() - passed_ms);
+            self.proved(asked);
             self.publish(Some(share));
             if std::mem::take(told) {
                 tracing::info!(
@@ -149,6 +195,25 @@ impl Keeper {
             if self.seat.strong_count() == 0 {
                 return conn.close().await;
             }
+        }
+    }
+
+    /// Asks for something and for the database's time, by which the clock is set.
+    async fn timed<T>(
+        &self,
+        asked: impl Future<Output = Result<(T, i64), sqlx::Error>>,
+    ) -> Result<(T, i64), sqlx::Error> {
+        let began = Instant::now();
+        let (answer, database_ms) = answer(asked).await?;
+        self.clock.steer(database_ms, began.elapsed());
+        Ok((answer, database_ms))
+    }
+
+    fn proved(&self, at: Instant) {
+        if let Some(seat) = self.seat.upgrade() {
+            let mut state = seat.state();
+            state.proved = Some(at);
+            state.lost.clear();
         }
     }
 
@@ -193,21 +258,28 @@ async fn claim(conn: &mut AnyConnection, before: Option<i32>) -> Result<(i32, i6
     ))
 }
 
-/// Takes the lead if nobody has it.
-async fn lead(conn: &mut AnyConnection) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(concat!("SELECT pg_try_advisory_lock(", lock!("lead"), ", 0)"))
-        .fetch_one(conn)
-        .await
+/// Takes the lead if nobody has it; with the database's time, as [`claim`] and [`held`].
+async fn lead(conn: &mut AnyConnection) -> Result<(bool, i64), sqlx::Error> {
+    let row = sqlx::query(concat!(
+        "SELECT pg_try_advisory_lock(",
+        lock!("lead"),
+        ", 0), CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
+    ))
+    .fetch_one(conn)
+    .await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
 /// Bit n: somebody holds number n.
-async fn held(conn: &mut AnyConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(concat!(
-        "SELECT COALESCE(bit_or(CAST(1 AS BIGINT) << CAST(objid AS INTEGER)), 0) FROM pg_locks \
+async fn held(conn: &mut AnyConnection) -> Result<(i64, i64), sqlx::Error> {
+    let row = sqlx::query(concat!(
+        "SELECT COALESCE(bit_or(CAST(1 AS BIGINT) << CAST(objid AS INTEGER)), 0), \
+         CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) FROM pg_locks \
          WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND CAST(classid AS BIGINT) = ",
         lock!("node"),
         " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     ))
     .fetch_one(conn)
-    .await
+    .await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
 }

@@ -239,6 +239,100 @@ async fn nothing_is_written_before_there_is_a_number() {
 }
 
 #[tokio::test]
+async fn the_clock_of_a_database_shows_the_server_s_time_whatever_the_machine_s_shows() {
+    let Some(test_db) = postgres(SCHEMA).await else {
+        return;
+    };
+    let machine = Clock::system().steered();
+    machine.steer(Clock::system().now_ms() - 3_600_000, Duration::ZERO);
+    let db = test_db.reopen().await;
+    let clock = db.clock(&machine);
+    let ids = db.ids(clock.clone());
+
+    db.seated().await;
+
+    let before_ms = clock.now_ms();
+    let server_ms: i64 =
+        sqlx::query_scalar("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
+            .fetch_one(db.read())
+            .await
+            .unwrap();
+    let after_ms = clock.now_ms();
+    assert!(
+        (before_ms - 200..=after_ms + 200).contains(&server_ms),
+        "{before_ms} {server_ms} {after_ms}"
+    );
+    assert!(ids.is_claimed());
+    write(&db, ids.id()).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_gets_no_number_says_why_and_refuses_before_a_number_is_made() {
+    let Some(test_db) = postgres(SCHEMA).await else {
+        return;
+    };
+    sqlx::any::install_default_drivers();
+    let mut others = AnyConnection::connect(test_db.postgres_url().unwrap())
+        .await
+        .unwrap();
+    sqlx::raw_sql(
+        "SELECT count(pg_advisory_lock(hashtext('homestay node ' || current_schema()) & 2147483647, n)) \
+         FROM generate_series(0, 63) n",
+    )
+    .execute(&mut others)
+    .await
+    .unwrap();
+    let db = test_db.reopen().await;
+    let ids = db.ids(Clock::system());
+
+    assert!(
+        tokio::time::timeout(Duration::from_secs(1), db.seated())
+            .await
+            .is_err()
+    );
+
+    assert!(db.unseated().contains("all 64 numbers"), "{}", db.unseated());
+    assert_eq!(db.check_writable().unwrap_err().code(), Code::Unavailable);
+    assert_eq!(db.ping().await.unwrap_err().code(), Code::Unavailable);
+
+    others.close().await.unwrap();
+    db.seated().await;
+    assert_eq!(db.unseated(), "");
+    db.check_writable().unwrap();
+    db.ping().await.unwrap();
+    write(&db, ids.id()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_whose_connections_are_all_in_use_is_ready() {
+    let Some(test_db) = postgres(SCHEMA).await else {
+        return;
+    };
+    // One connection besides the session's.
+    let db = Db::open_postgres(test_db.postgres_url().unwrap(), 2, Tasks::new())
+        .await
+        .unwrap();
+    let ids = db.ids(Clock::system());
+    db.seated().await;
+    let long = db.write(|tx| {
+        Box::pin(async move {
+            sqlx::raw_sql("SELECT pg_sleep(4)").execute(&mut **tx).await?;
+            Ok(())
+        })
+    });
+    let looks = async {
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            db.ping().await.unwrap();
+        }
+        assert!(slow_read(&db).await.is_err(), "nothing else gets a connection");
+    };
+    let (ended, ()) = tokio::join!(long, looks);
+    ended.unwrap();
+    drop(ids);
+}
+
+#[tokio::test]
 async fn the_password_is_not_shown() {
     let url = "postgres://homestay_order:opensesame@127.0.0.1:1/none";
     let db = Db::open_postgres(url, 3, Tasks::new()).await.unwrap();

@@ -53,8 +53,10 @@ const REPORTS: usize = 256;
 /// While no backlog waits, jobs and results that come within this time travel together: a call and a commit a job would cost
 /// more than the job.
 const LINGER: Duration = Duration::from_millis(4);
-/// Time for the last words to the broker.
+/// Time for the last words to the broker: the end of the last claim, and the release of all that is left.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Longest wait for the last claim, once the broker was told to send it home.
+const LAST_CLAIM: Duration = Duration::from_millis(700);
 
 /// Works a queue until `stop`: claims, runs the handler of each job's kind, reports, keeps leases alive.
 ///
@@ -140,9 +142,13 @@ async fn claim(broker: Broker, hand: Arc<Hand>, jobs: mpsc::UnboundedSender<pb::
         let answer = tokio::select! {
             answer = &mut claim => answer,
             () = stop.cancelled() => {
-                // Sends the waiting claim home. It must not be cut: what it has taken nobody would know of.
+                // Sends the waiting claim home. If another replica keeps it, which does not hear of it, it is cut: the broker
+                // takes nothing for a caller that is gone, and what it took before is handed back with the rest.
                 hand_back(&broker, &hand).await;
-                claim.await
+                match tokio::time::timeout(LAST_CLAIM, claim).await {
+                    Ok(answer) => answer,
+                    Err(_) => break,
+                }
             }
         };
         match answer {

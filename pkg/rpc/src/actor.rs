@@ -114,7 +114,8 @@ impl Allow {
         Allow(self.0 | other.0)
     }
 
-    /// The same callers, of a long poll: it waits rather than works, so the server's limit of calls does not count it.
+    /// The same callers, of a long poll: it waits rather than works, so the server's limit of calls does not count it, and it
+    /// ends with its caller.
     #[must_use]
     pub const fn waits(self) -> Allow {
         Allow(self.0 | Self::WAITS)

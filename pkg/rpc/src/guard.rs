@@ -11,6 +11,7 @@ use homestay_telemetry::trace::{self, TraceContext};
 use http::{Request, Response};
 use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
 use tonic::Status;
 use tonic::body::Body;
 use tower::util::BoxCloneSyncService;
@@ -31,7 +32,8 @@ pub type LocalService = BoxCloneSyncService<Request<Body>, Response<Body>, Infal
 pub type Methods = &'static [(&'static str, Allow)];
 
 /// Stands before every generated server: credential, actor, method table, deadline, trace, metrics. It runs the call on a
-/// task of its own, so that a caller that hangs up ends the waiting and not the work.
+/// task of its own, so that a caller that hangs up ends the waiting and not the work. A long poll is nothing but waiting: it
+/// ends with its caller.
 #[derive(Clone)]
 pub struct Guard {
     credential: Arc<str>,
@@ -142,6 +144,15 @@ impl<S> Layer<S> for Guard {
     }
 }
 
+/// Ends a task when it is dropped.
+struct Cut(AbortHandle);
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// A server behind its [`Guard`].
 #[derive(Debug, Clone)]
 pub struct Guarded<S> {
@@ -199,8 +210,11 @@ where
             response
         };
         let work = trace::scope(context, deadline::scope(left, work)).instrument(span);
+        let long_poll = known.is_some_and(|(_, allow)| allow.is_long_poll());
         let task = self.guard.tasks.spawn(work);
+        let cut = long_poll.then(|| Cut(task.abort_handle()));
         Box::pin(async move {
+            let _cut = cut;
             let response = match task.await {
                 Ok(Ok(response)) => response,
                 Ok(Err(never)) => match never {},

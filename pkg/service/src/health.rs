@@ -49,6 +49,14 @@ impl Health {
         reason.clone_into(&mut self.lock().waiting);
     }
 
+    /// The start does not wait for that any more.
+    pub fn waits_no_more(&self, reason: &str) {
+        let mut state = self.lock();
+        if state.waiting == reason {
+            state.waiting.clear();
+        }
+    }
+
     /// What the start waits for; empty if nothing, or if it has started.
     #[must_use]
     pub fn waits_for(&self) -> String {

@@ -106,14 +106,7 @@ impl System {
     pub fn services(&self, settings: &Settings) -> Result<ServiceGroup, String> {
         let mut group = ServiceGroup::default();
         for rpc in &self.rpcs {
-            rpc::services(
-                &mut group,
-                rpc,
-                settings,
-                &self.links,
-                self.bus.as_ref(),
-                &self.clock,
-            )?;
+            rpc::services(&mut group, rpc, settings, &self.links, self.bus.as_ref())?;
         }
         for mq in &self.mqs {
             mq.services(&mut group, &self.links, settings, &self.clock)?;

@@ -82,7 +82,12 @@ impl Mq {
         let config = WorkerConfig {
             queue: self.queue.to_owned(),
             name: name.to_owned(),
-            concurrency: 64,
+            // More at once than the rpc targets have connections would only wait for each other, and on a machine that is
+            // behind all of them too long. SQLite's writer takes as many as there are in one commit.
+            concurrency: match settings.mode {
+                Mode::Embedded => 64,
+                Mode::Distributed => 16,
+            },
             wait: Duration::from_secs(5),
             // The last words to the broker take up to 2 s more.
             grace: settings.grace.saturating_sub(Duration::from_secs(3)),

@@ -27,6 +27,7 @@ use usercenter_rpc::Throttle;
 
 use super::events;
 use super::links::Links;
+use super::stores;
 use crate::secrets::Secrets;
 use crate::settings::{Mode, Settings};
 use crate::targets::{Domain, Target};
@@ -39,6 +40,8 @@ pub type Serve = Box<dyn FnOnce(TcpListener, Stop) -> BoxFuture<'static, Result<
 pub struct Rpc {
     pub target: &'static Target,
     pub db: Db,
+    /// The time of its database.
+    pub clock: Clock,
     /// Serves it to other processes; taken once.
     pub serve: Option<Serve>,
 }
@@ -64,35 +67,31 @@ impl Parts<'_> {
     /// # Errors
     /// A sentence saying what could not be made.
     pub async fn rpc(&self, target: &'static Target, db: Db) -> Result<Rpc, String> {
+        // Of each database its own: what is due in it is judged by its time.
+        let clock = db.clock(self.clock);
+        // On Postgres a session claims the number and tells the time, which takes a moment.
+        let ids = db.ids(clock.clone());
+        stores::seated(target.domain, &db, self.health).await;
         let serve = match target.domain {
-            Domain::Order => self.order(target, &db, self.ids(&db).await)?,
-            Domain::Payment => self.payment(target, &db, self.ids(&db).await)?,
-            Domain::Travel => self.travel(target, &db)?,
-            Domain::Usercenter => {
-                let ids = self.ids(&db).await;
-                self.usercenter(target, &db, ids).await?
-            }
-            Domain::Mqueue => self.mqueue(target, &db, self.ids(&db).await)?,
+            Domain::Order => self.order(target, &db, ids, &clock)?,
+            Domain::Payment => self.payment(target, &db, ids, &clock)?,
+            Domain::Travel => self.travel(target, &db, &clock)?,
+            Domain::Usercenter => self.usercenter(target, &db, ids, &clock).await?,
+            Domain::Mqueue => self.mqueue(target, &db, ids, &clock)?,
         };
         Ok(Rpc {
             target,
             db,
+            clock,
             serve: Some(serve),
         })
     }
 
-    /// Ids whose node number no other process has: on Postgres a session claims it, which takes a moment.
-    async fn ids(&self, db: &Db) -> Ids {
-        let ids = db.ids(self.clock.clone());
-        db.seated().await;
-        ids
-    }
-
-    fn order(&self, target: &Target, db: &Db, ids: Ids) -> Result<Serve, String> {
+    fn order(&self, target: &Target, db: &Db, ids: Ids, clock: &Clock) -> Result<Serve, String> {
         let service = order_rpc::OrderService::new(
             db.clone(),
             ids,
-            self.clock.clone(),
+            clock.clone(),
             TravelClient::new(self.links.of(target, Domain::Travel)?),
             PaymentClient::new(self.links.of(target, Domain::Payment)?),
             self.node.to_owned(),
@@ -101,7 +100,7 @@ impl Parts<'_> {
         Ok(self.bind(target, order_rpc::METHODS, OrderServer::new(service)))
     }
 
-    fn payment(&self, target: &Target, db: &Db, ids: Ids) -> Result<Serve, String> {
+    fn payment(&self, target: &Target, db: &Db, ids: Ids, clock: &Clock) -> Result<Serve, String> {
         let mut config = self.settings.payment.clone();
         if config.public_base_url.is_empty() {
             self.base_url.clone_into(&mut config.public_base_url);
@@ -110,7 +109,7 @@ impl Parts<'_> {
         let sandbox = Sandbox::for_demonstration(
             db.clone(),
             ids.clone(),
-            self.clock.clone(),
+            clock.clone(),
             orders.clone(),
             &config,
             &self.secrets.sandbox,
@@ -118,28 +117,28 @@ impl Parts<'_> {
         let service = payment_rpc::PaymentService::new(
             db.clone(),
             ids,
-            self.clock.clone(),
+            clock.clone(),
             orders,
             Providers::sandbox(sandbox),
         );
         Ok(self.bind(target, payment_rpc::METHODS, PaymentServer::new(service)))
     }
 
-    fn travel(&self, target: &Target, db: &Db) -> Result<Serve, String> {
+    fn travel(&self, target: &Target, db: &Db, clock: &Clock) -> Result<Serve, String> {
         let service = travel_rpc::TravelService::new(
             db.clone(),
-            self.clock.clone(),
+            clock.clone(),
             self.links.of(target, Domain::Order)?,
             self.settings.travel.clone(),
         );
         Ok(self.bind(target, travel_rpc::METHODS, TravelServer::new(service)))
     }
 
-    async fn usercenter(&self, target: &Target, db: &Db, ids: Ids) -> Result<Serve, String> {
+    async fn usercenter(&self, target: &Target, db: &Db, ids: Ids, clock: &Clock) -> Result<Serve, String> {
         let auth = &self.settings.auth;
         if !auth.admin_mobile.is_empty() {
             let (mobile, password) = (&auth.admin_mobile, auth.admin_password.expose());
-            usercenter_rpc::bootstrap_admin(db, &ids, self.clock, mobile, password)
+            usercenter_rpc::bootstrap_admin(db, &ids, clock, mobile, password)
                 .await
                 .map_err(|error| format!("the first admin cannot be made: {}", error.chain()))?;
         }
@@ -147,7 +146,7 @@ impl Parts<'_> {
         let service = usercenter_rpc::UserService::new(
             db.clone(),
             ids,
-            self.clock.clone(),
+            clock.clone(),
             auth,
             self.keys.clone(),
             usercenter_rpc::wechat::provider(
@@ -171,18 +170,18 @@ impl Parts<'_> {
         }
     }
 
-    fn mqueue(&self, target: &Target, db: &Db, ids: Ids) -> Result<Serve, String> {
+    fn mqueue(&self, target: &Target, db: &Db, ids: Ids, clock: &Clock) -> Result<Serve, String> {
         let redis = &self.settings.redis;
         let bell = match self.settings.mode {
             Mode::Embedded => Bell::memory(),
             Mode::Distributed => {
-                Bell::redis(redis.url.expose(), &redis.prefix, self.clock).map_err(redis_failed)?
+                Bell::redis(redis.url.expose(), &redis.prefix, clock).map_err(redis_failed)?
             }
         };
         let service = mqueue_rpc::MqueueService::new(
             db.clone(),
             ids,
-            self.clock.clone(),
+            clock.clone(),
             bell.clone(),
             self.settings.mqueue.clone(),
         );
@@ -243,7 +242,6 @@ pub fn services(
     settings: &Settings,
     links: &Links,
     bus: Option<&Bus>,
-    clock: &Clock,
 ) -> Result<(), String> {
     let (name, domain, db) = (rpc.target.name, rpc.target.domain, &rpc.db);
     if let Some(bus) = bus.filter(|_| !domain.topics().is_empty()) {
@@ -261,7 +259,7 @@ pub fn services(
         events::add_topics(group, name, &settings.kafka, domain.topics());
     }
     if domain == Domain::Usercenter {
-        let (accounts, clock) = (db.clone(), clock.clone());
+        let (accounts, clock) = (db.clone(), rpc.clock.clone());
         group.add(format!("{name} sweep"), move |stop| {
             usercenter_rpc::sweep(accounts, clock, stop)
         });

@@ -60,26 +60,75 @@ pub async fn open(
                 })
         }
         Place::Servers => {
-            let mut told = (String::new(), 0);
+            let mut waits = Waits::new(health);
             loop {
                 let reason = match ready(domain, settings, tasks).await {
                     Ok(db) => {
-                        if !told.0.is_empty() {
+                        if waits.end() {
                             tracing::info!(domain = domain.name(), "the database is there");
                         }
                         return Ok(db);
                     }
                     Err(reason) => reason,
                 };
-                if told.0 != reason || told.1 % REMIND == 0 {
-                    tracing::warn!("waiting: {reason}");
-                }
-                told.1 = if told.0 == reason { told.1 + 1 } else { 1 };
-                health.waiting(&reason);
-                told.0 = reason;
+                waits.tell(reason);
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+}
+
+/// Waits until the process has its node number of a domain's database, and says why it waits.
+pub async fn seated(domain: Domain, db: &Db, health: &Health) {
+    let mut waits = Waits::new(health);
+    while tokio::time::timeout(PAUSE, db.seated()).await.is_err() {
+        let cause = match db.unseated() {
+            none if none.is_empty() => "no answer yet".to_owned(),
+            cause => cause,
+        };
+        waits.tell(format!(
+            "databases.{} gives this process no node number: {cause}",
+            domain.name()
+        ));
+    }
+    if waits.end() {
+        tracing::info!(domain = domain.name(), "the node number is there");
+    }
+}
+
+/// What the start waits for: shown as long as it does, logged now and then.
+struct Waits<'h> {
+    health: &'h Health,
+    reason: String,
+    times: u32,
+}
+
+impl<'h> Waits<'h> {
+    fn new(health: &'h Health) -> Self {
+        Self {
+            health,
+            reason: String::new(),
+            times: 0,
+        }
+    }
+
+    fn tell(&mut self, reason: String) {
+        if self.reason != reason {
+            self.health.waits_no_more(&self.reason);
+            self.times = 0;
+        }
+        if self.times.is_multiple_of(REMIND) {
+            tracing::warn!("waiting: {reason}");
+        }
+        self.times += 1;
+        self.health.waiting(&reason);
+        self.reason = reason;
+    }
+
+    /// Whether there was something to wait for.
+    fn end(self) -> bool {
+        self.health.waits_no_more(&self.reason);
+        !self.reason.is_empty()
     }
 }
 

@@ -223,6 +223,8 @@ fn environment(engines: &Engines, offset: u16) -> Vec<(String, String)> {
         ("AUTH__REGISTER_PER_MINUTE", "0"),
         ("AUTH__LOGIN_PER_MINUTE", "0"),
         ("LOG__FORMAT", "json"),
+        // Nights without an answer are asked about at the next sweep, so that the end is not long to wait for.
+        ("TRAVEL__ASK_AFTER", "10s"),
         (
             "SECRETS__INTERNAL_CREDENTIAL",
             "faults-internal-credential-0123456789",

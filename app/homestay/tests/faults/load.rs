@@ -22,7 +22,7 @@ pub struct Seen {
     /// Answers that must never come: nothing within [`PATIENCE`], or a 5xx that is not a 503 with Retry-After.
     pub wrong: Vec<String>,
     /// Orders whose payment was taken.
-    pub orders: Vec<(String, String)>,
+    pub orders: Vec<String>,
 }
 
 impl Seen {
@@ -109,7 +109,7 @@ impl Guest {
             if let Some(sn) = self.book_and_pay(&token).await {
                 let mut seen = self.seen.lock().expect("not poisoned");
                 seen.paid.push(Instant::now());
-                seen.orders.push((token.clone(), sn));
+                seen.orders.push(sn);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

@@ -104,13 +104,12 @@ impl Bell {
         }
     }
 
-    /// Sends a worker's waiting claims home: it has stopped, and what they would take nobody would receive.
+    /// Sends a worker's waiting claims home, here at once and elsewhere soon: it has stopped, and what they would take nobody
+    /// would receive.
     pub fn dismiss(&self, worker: &str) {
-        for waiter in self.lock().queues.values_mut().flat_map(HashMap::values_mut) {
-            if waiter.worker == worker {
-                waiter.dismissed = true;
-                waiter.wake.notify_one();
-            }
+        self.lock().dismiss(worker);
+        if let Some(others) = &self.others {
+            others.dismiss(worker);
         }
     }
 
@@ -132,6 +131,15 @@ impl Waiters {
     fn ring(&self, queue: &str, at_ms: i64) {
         if let Some(places) = self.queues.get(queue) {
             for waiter in places.values().filter(|waiter| at_ms < waiter.until_ms) {
+                waiter.wake.notify_one();
+            }
+        }
+    }
+
+    fn dismiss(&mut self, worker: &str) {
+        for waiter in self.queues.values_mut().flat_map(HashMap::values_mut) {
+            if waiter.worker == worker {
+                waiter.dismissed = true;
                 waiter.wake.notify_one();
             }
         }

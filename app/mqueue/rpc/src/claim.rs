@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use homestay_error::{Error, Result};
@@ -5,7 +6,7 @@ use homestay_proto::mqueue as pb;
 use homestay_rpc::deadline;
 use tokio::time::Instant;
 
-use crate::store::{self, Claimed};
+use crate::store::{self, Claimed, Claimer};
 use crate::{MqueueService, metrics};
 
 /// Jobs of one answer.
@@ -20,6 +21,8 @@ const OTHERS: Duration = Duration::from_millis(2);
 const WAY_BACK: Duration = Duration::from_millis(200);
 
 /// Takes due jobs under a lease; with none due it waits for them, at most `wait_ms`.
+///
+/// It ends with its caller (a long poll is dropped with its call), so that it takes nothing for a worker that is gone.
 pub(crate) async fn claim(mqueue: &MqueueService, request: pb::ClaimRequest) -> Result<pb::ClaimReply> {
     let pb::ClaimRequest {
         queue,
@@ -75,20 +78,32 @@ pub(crate) async fn claim(mqueue: &MqueueService, request: pb::ClaimRequest) -> 
 }
 
 async fn take(mqueue: &MqueueService, queue: &str, worker: &str, max: i64) -> Result<Vec<pb::Job>> {
-    let (clock, lease_ms) = (mqueue.clock.clone(), mqueue.config.lease_ms());
+    let (clock, ids, lease_ms) = (mqueue.clock.clone(), mqueue.ids.clone(), mqueue.config.lease_ms());
     let (owned_queue, owned_worker) = (queue.to_owned(), worker.to_owned());
+    // The transaction goes on without us, so it has to ask.
+    let caller = Arc::new(());
+    let waits = Arc::downgrade(&caller);
     let (claimed, now_ms) = mqueue
         .db
         .write_one(move |tx| {
             Box::pin(async move {
                 // Read inside: the transaction may have waited for its turn.
                 let now_ms = clock.now_ms();
+                if waits.strong_count() == 0 {
+                    return Ok((Vec::new(), now_ms));
+                }
                 let until_ms = now_ms + lease_ms;
-                let claimed = store::claim(tx, &owned_queue, &owned_worker, max, now_ms, until_ms).await?;
+                let by = Claimer {
+                    worker: owned_worker,
+                    token: ids.id(),
+                    until_ms,
+                };
+                let claimed = store::claim(tx, &owned_queue, by, max, now_ms).await?;
                 Ok((claimed, now_ms))
             })
         })
         .await?;
+    drop(caller);
 
     let (dead, claimed): (Vec<Claimed>, Vec<Claimed>) = claimed.into_iter().partition(|job| job.dead);
     for job in &dead {

@@ -11,11 +11,22 @@ use crate::rules::State;
 
 /// Rows of one INSERT: far below the parameter limits of both databases.
 const INSERT: usize = 500;
+/// Up to that many rows an INSERT of each length stays prepared.
+const COMMON: usize = 8;
 /// Rows of one DELETE, so that it does not hold up the writer.
 const PURGE: u64 = 1000;
 
 /// A lease: job and fencing token.
 pub(crate) type Lease = (i64, i64);
+
+/// Who claims, and until when.
+#[derive(Debug)]
+pub(crate) struct Claimer {
+    pub worker: String,
+    /// Never used before, not even by a claim that was lost with the server: a count would give the same one twice.
+    pub token: i64,
+    pub until_ms: i64,
+}
 
 /// A row to be inserted.
 #[derive(Debug)]
@@ -116,7 +127,9 @@ pub(crate) async fn insert(tx: &mut Tx, rows: &[NewRow], now_ms: i64) -> Result<
                 .push("0");
         });
         sql.push(" ON CONFLICT (unique_key) DO NOTHING RETURNING queue");
-        let new = sql.build().fetch_all(&mut **tx).await?;
+        // Of other lengths there are too many to keep them all prepared.
+        let common = chunk.len() <= COMMON || chunk.len().is_power_of_two();
+        let new = sql.build().persistent(common).fetch_all(&mut **tx).await?;
         for row in new {
             added.push(row.try_get(0)?);
         }
@@ -135,16 +148,15 @@ pub(crate) async fn head(db: &Db, queue: &str) -> Result<Option<i64>> {
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
-/// Takes at most `max` due jobs under a lease until `lease_until_ms`, earliest first. As with how attempts end, what of this is
+/// Takes at most `max` due jobs under a lease, earliest first. As with how attempts end, what of this is
 /// lost with the server is done again. What ran out with its tries used up is
 /// buried instead, and marked so in the answer.
 pub(crate) async fn claim(
     tx: &mut Tx,
     queue: &str,
-    worker: &str,
+    by: Claimer,
     max: i64,
     now_ms: i64,
-    lease_until_ms: i64,
 ) -> Result<Vec<Claimed>> {
     let lock = match tx.dialect() {
         Dialect::Sqlite => "",
@@ -157,12 +169,14 @@ pub(crate) async fn claim(
         .push(" ORDER BY next_at_ms, id LIMIT ")
         .push(max)
         .push(lock)
-        .push(") UPDATE job SET token = token + 1, state = CASE WHEN attempt < max_attempts THEN 1 ELSE 3 END, ")
+        .push(") UPDATE job SET token = ")
+        .push_bind(by.token)
+        .push(", state = CASE WHEN attempt < max_attempts THEN 1 ELSE 3 END, ")
         .push("last_error = CASE WHEN state = 1 THEN 'the lease ran out' ELSE last_error END, ")
         .push("next_at_ms = CASE WHEN attempt < max_attempts THEN ")
-        .push_bind(lease_until_ms)
+        .push_bind(by.until_ms)
         .push(" ELSE next_at_ms END, worker = CASE WHEN attempt < max_attempts THEN ")
-        .push_bind(worker)
+        .push_bind(by.worker)
         .push(" ELSE worker END, finished_at_ms = CASE WHEN attempt < max_attempts THEN 0 ELSE ")
         .push_bind(now_ms)
         .push(" END, attempt = CASE WHEN attempt < max_attempts THEN attempt + 1 ELSE attempt END ")

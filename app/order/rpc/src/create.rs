@@ -120,6 +120,8 @@ impl OrderService {
             }
             None => homestay_clock::secret_token(),
         };
+        // The number leaves the process before anything is written.
+        self.db.check_writable()?;
         let hold = self
             .hold(tr::HoldRequest {
                 hold_key: hold_key.clone(),

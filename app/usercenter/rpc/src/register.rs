@@ -36,10 +36,11 @@ pub(crate) async fn register(
     if store::holder_by_mobile(db.read(), &mobile).await?.is_some() {
         return Err(Error::new(Code::MobileTaken));
     }
+    let password_hash = passwords.hash(password).await?;
     let account = NewAccount {
         id: ids.id(),
         mobile: Some(mobile.clone()),
-        password_hash: passwords.hash(password).await?,
+        password_hash,
         nickname: nickname.unwrap_or_else(|| secret_code(8)),
         sex: 0,
         avatar: String::new(),

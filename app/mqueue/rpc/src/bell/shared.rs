@@ -2,7 +2,7 @@
 //!
 //! Of each queue a sorted set `<prefix>:bell:<queue>` holds the times jobs fall due, scored in milliseconds; a ring adds its
 //! time and is published on `<prefix>:bell`. Who listens wakes the claims of its own process, and after a lost connection
-//! reads from the sorted sets what it missed. One connection a process rings, one listens.
+//! reads from the sorted sets what it missed. The end of a worker is published there too, and kept nowhere. One connection a process rings, one listens.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -20,9 +20,9 @@ use tokio::time::{Instant, timeout};
 use super::{Shared, Waiters, lock};
 use crate::metrics;
 
-/// Rings that wait to be sent; more are dropped, which costs those who would hear them a second at most.
+/// Notes that wait to be sent; more are dropped, which costs those who would hear them a second at most.
 const WAITING: usize = 1024;
-/// Rings of one round trip.
+/// Notes of one round trip.
 const BATCH: usize = 256;
 /// Due times kept of a queue: the next ones.
 const KEPT: isize = 1000;
@@ -39,14 +39,26 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 /// The way to the other replicas. The last clone takes both tasks with it.
 #[derive(Debug, Clone)]
-pub(super) struct Others(mpsc::Sender<(Box<str>, i64)>);
+pub(super) struct Others(mpsc::Sender<Note>);
+
+/// What is told to the other replicas.
+#[derive(Debug)]
+enum Note {
+    /// A queue is to be looked at, at that time.
+    Ring(Box<str>, i64),
+    /// A worker has stopped.
+    Dismiss(Box<str>),
+}
+
+/// Stands in a message where a ring has its time.
+const DISMISS: &str = "dismiss";
 
 impl Others {
     pub(super) fn connect(url: &str, prefix: &str, clock: &Clock, waiters: &Shared) -> Result<Self> {
         // The cause may repeat the URL, and the URL may hold a password.
         let client =
             Client::open(url).map_err(|_| Error::invalid("redis.url", "must be like redis://host:6379"))?;
-        let (send, rings) = mpsc::channel(WAITING);
+        let (send, notes) = mpsc::channel(WAITING);
         let line = Line {
             client,
             prefix: prefix.into(),
@@ -54,14 +66,23 @@ impl Others {
             clock: clock.clone(),
         };
         let tasks = Tasks::new();
-        tasks.detach(line.clone().send(rings));
+        tasks.detach(line.clone().send(notes));
         tasks.detach(line.listen(Arc::downgrade(waiters)));
         Ok(Self(send))
     }
 
     /// Never waits, never fails.
     pub(super) fn ring(&self, queue: &str, at_ms: i64) {
-        if self.0.try_send((queue.into(), at_ms)).is_err() {
+        self.tell(Note::Ring(queue.into(), at_ms));
+    }
+
+    /// Never waits, never fails.
+    pub(super) fn dismiss(&self, worker: &str) {
+        self.tell(Note::Dismiss(worker.into()));
+    }
+
+    fn tell(&self, note: Note) {
+        if self.0.try_send(note).is_err() {
             metrics::BELL.with_label_values(&["dropped"]).inc();
         }
     }
@@ -85,8 +106,8 @@ impl Line {
         format!("{}:bell:{queue}", self.prefix)
     }
 
-    /// Sends rings until nobody is left to ring.
-    async fn send(self, mut rings: mpsc::Receiver<(Box<str>, i64)>) {
+    /// Sends notes until nobody is left to write any.
+    async fn send(self, mut notes: mpsc::Receiver<Note>) {
         let mut state = State::new("ring");
         let mut batch = Vec::with_capacity(BATCH);
         loop {
@@ -94,7 +115,7 @@ impl Line {
                 Ok(connection) => connection,
                 Err(error) => {
                     state.down(&error);
-                    if rings.is_closed() {
+                    if notes.is_closed() {
                         return;
                     }
                     tokio::time::sleep(PAUSE).await;
@@ -102,7 +123,7 @@ impl Line {
                 }
             };
             loop {
-                if let Ok(0) = timeout(BEAT, rings.recv_many(&mut batch, BATCH)).await {
+                if let Ok(0) = timeout(BEAT, notes.recv_many(&mut batch, BATCH)).await {
                     return;
                 }
                 let sent = self.publish(&mut connection, &batch).await;
@@ -132,19 +153,25 @@ impl Line {
             .await
     }
 
-    /// One round trip for all rings; without any it only shows that we are here.
+    /// One round trip for all notes; without any it only shows that we are here.
     async fn publish(
         &self,
         connection: &mut MultiplexedConnection,
-        rings: &[(Box<str>, i64)],
+        notes: &[Note],
     ) -> Result<(), RedisError> {
         let now_ms = self.clock.now_ms();
         let mut queues: HashMap<&str, Vec<i64>> = HashMap::new();
-        for (queue, at_ms) in rings {
-            queues.entry(queue).or_default().push(*at_ms);
-        }
         let mut pipe = redis::pipe();
-        if queues.is_empty() {
+        for note in notes {
+            match note {
+                Note::Ring(queue, at_ms) => queues.entry(queue).or_default().push(*at_ms),
+                Note::Dismiss(worker) => {
+                    pipe.publish(self.channel(), format!("{} {DISMISS} {worker}", self.me))
+                        .ignore();
+                }
+            }
+        }
+        if notes.is_empty() {
             pipe.publish(self.channel(), self.me.as_ref()).ignore();
         }
         for (queue, mut times) in queues {
@@ -214,13 +241,17 @@ impl Line {
             return;
         };
         let mut parts = text.splitn(3, ' ');
-        let (from, at_ms, queue) = (parts.next(), parts.next(), parts.next());
+        let (from, at_ms, name) = (parts.next(), parts.next(), parts.next());
         if from == Some(&*self.me) {
             return;
         }
-        if let (Some(Ok(at_ms)), Some(queue)) = (at_ms.map(str::parse), queue) {
-            metrics::BELL.with_label_values(&["heard"]).inc();
-            lock(waiters).ring(queue, at_ms);
+        match (at_ms, at_ms.map(str::parse), name) {
+            (Some(DISMISS), _, Some(worker)) => lock(waiters).dismiss(worker),
+            (_, Some(Ok(at_ms)), Some(queue)) => {
+                metrics::BELL.with_label_values(&["heard"]).inc();
+                lock(waiters).ring(queue, at_ms);
+            }
+            _ => {}
         }
     }
 
@@ -407,6 +438,19 @@ mod tests {
         let (size, head, ttl): (isize, Vec<i64>, i64) = pipe.query_async(&mut connection).await.unwrap();
         assert_eq!((size, head), (KEPT, vec![now_ms + 60_000]));
         assert!((1..=FORGOTTEN_MS).contains(&ttl));
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_has_stopped_is_sent_home_by_all_replicas() {
+        let Some((url, prefix)) = redis() else { return };
+        let (home, away) = (bell(&url, &prefix), bell(&url, &prefix));
+        connected(&home, &away).await;
+        let (mine, other) = (away.wait("order", "order-mq-1"), away.wait("order", "order-mq-2"));
+
+        home.dismiss("order-mq-1");
+
+        heard(&mine).await;
+        assert!((mine.dismissed(), other.dismissed()) == (true, false));
     }
 
     #[tokio::test]
