@@ -60,3 +60,11 @@ pub(crate) fn notify_paid(sn: &OrderSn, recipient: &str) -> Entry {
             .unique(format!("notify.paid:{sn}:{recipient}")),
     )
 }
+
+/// The same once more, should the note that it was done be lost, or the job. The broker takes it once for each order.
+pub(crate) fn notify_again(sn: &OrderSn, recipient: &str) -> Entry {
+    Entry::job(
+        NewJob::new(job::NOTIFY_ORDER_PAID, &Notify { sn, recipient })
+            .unique(format!("notify.paid.again:{sn}:{recipient}")),
+    )
+}

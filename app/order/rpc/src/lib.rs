@@ -41,6 +41,7 @@ pub use config::Config;
 pub const MIGRATIONS: Migrations = &[
     (1, "outbox", homestay_outbox::SCHEMA),
     (2, "orders", include_str!("../migrations/2_orders.sql")),
+    (3, "telling", include_str!("../migrations/3_telling.sql")),
 ];
 
 /// Who may call what.

@@ -265,3 +265,25 @@ where
     }
     Ok(turns)
 }
+
+/// Paid orders whose telling began between these times and has not ended, with whether guest and host were told. The telling
+/// of an order that is paid is its attempt's step.
+pub(crate) async fn untold<'e>(
+    db: impl Executor<'e, Database = Any>,
+    from_ms: i64,
+    until_ms: i64,
+) -> Result<Vec<(OrderSn, bool, bool)>> {
+    let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT o.sn, o.guest_told_at_ms, o.host_told_at_ms FROM order_step s JOIN orders o ON o.sn = s.order_sn \
+         WHERE s.name = 'Post-Processing' AND s.ended_at_ms = 0 AND s.undo_started_at_ms = 0 \
+         AND s.started_at_ms >= $1 AND s.started_at_ms < $2 AND s.attempt = o.attempt \
+         AND o.state IN ('confirmed', 'used', 'expired') ORDER BY s.started_at_ms LIMIT 34",
+    )
+    .bind(from_ms)
+    .bind(until_ms)
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|(sn, guest, host)| Ok((sn.parse().map_err(Error::internal)?, guest > 0, host > 0)))
+        .collect()
+}

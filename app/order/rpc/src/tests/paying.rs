@@ -141,6 +141,35 @@ async fn an_order_is_complete_once_guest_and_host_are_told() {
 }
 
 #[tokio::test]
+async fn who_is_not_known_to_be_told_after_ten_minutes_is_told_again() {
+    let world = World::new().await;
+    let order = world.booked().await;
+    world.payment.has(&order.sn, "captured", TOTAL);
+    world.advance(&order.sn).await.unwrap();
+    told(&world, &order.sn, "guest").await.unwrap();
+    let before = world.outbox().await;
+    world.clock.advance(Duration::from_secs(590));
+    world.sweep().await;
+    assert_eq!(world.outbox().await, before, "its own job may still be under way");
+
+    world.clock.advance(Duration::from_secs(20));
+    world.sweep().await;
+    let again = world.outbox().await;
+    assert_eq!(again.len(), before.len() + 1);
+    assert!(
+        again
+            .last()
+            .unwrap()
+            .ends_with(&format!(" notify.paid.again:{}:host", order.sn)),
+        "{again:?}"
+    );
+
+    told(&world, &order.sn, "host").await.unwrap();
+    world.sweep().await;
+    assert_eq!(world.outbox().await, again);
+}
+
+#[tokio::test]
 async fn an_order_whose_money_went_back_is_not_completed_by_a_late_telling() {
     let world = World::new().await;
     let order = world.booked().await;
