@@ -7,6 +7,7 @@
 mod booking;
 mod closing;
 mod contention;
+mod costs;
 mod crash;
 mod demo;
 mod harness;
@@ -57,6 +58,9 @@ in_both_modes! {
         the_same_key_makes_one_order_also_at_once_and_never_another_one,
         a_burst_of_64_clients_on_different_houses_and_routes_sees_no_server_error,
         a_connection_dropped_at_any_moment_of_a_create_leaves_order_and_hold_agreeing,
+    }
+    costs {
+        a_create_is_two_calls_and_a_paid_booking_fifteen_besides_what_is_batched,
     }
     crash {
         killed_at_many_points_of_a_day_it_starts_again_and_everything_agrees,
