@@ -95,7 +95,7 @@ pub async fn a_connection_dropped_at_any_moment_of_a_create_leaves_order_and_hol
     use tokio::io::AsyncWriteExt;
     let program = Program::start(mode, USUAL).await;
     let guest = program.guest().await;
-    let (house, first, _) = program.single_unit(30).await;
+    let (house, first, _) = program.single_unit(31).await;
     let address = program.base.strip_prefix("http://").unwrap().to_owned();
     let mut date = first.clone();
     for delay_us in (0..30u64).map(|n| n * 150) {
