@@ -68,23 +68,33 @@ impl Folder {
         arguments: &[&str],
         environment: &[(String, String)],
     ) -> Result<u32, String> {
-        let failed = |error: &dyn std::fmt::Display| format!("{name} cannot be started: {error}");
-        let log = self.log(name).map_err(|error| failed(&error))?;
-        let errors = log.try_clone().map_err(|error| failed(&error))?;
-        // Only what the fleet sets: HOMESTAY__ of this terminal is meant for something else.
-        let child = clean(Command::new("setsid").arg(program))
+        let child = self
+            .prepared(name, Command::new("setsid").arg(program), environment)?
             .args(arguments)
+            .spawn()
+            .map_err(|error| failed(name, &error))?;
+        let pid = child.id();
+        let start = start_time(pid).ok_or_else(|| failed(name, &"it ended at once"))?;
+        self.write(&format!("{name}.pid"), &format!("{pid} {start}"))?;
+        Ok(pid)
+    }
+
+    /// In the fleet's folder, writing to `<name>.log`, and with nothing but these settings: HOMESTAY__ of this terminal is meant
+    /// for something else.
+    fn prepared<'c>(
+        &self,
+        name: &str,
+        command: &'c mut Command,
+        environment: &[(String, String)],
+    ) -> Result<&'c mut Command, String> {
+        let log = self.log(name).map_err(|error| failed(name, &error))?;
+        let errors = log.try_clone().map_err(|error| failed(name, &error))?;
+        Ok(clean(command)
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .current_dir(&self.0)
             .stdin(Stdio::null())
             .stdout(log)
-            .stderr(errors)
-            .spawn()
-            .map_err(|error| failed(&error))?;
-        let pid = child.id();
-        let start = start_time(pid).ok_or_else(|| failed(&"it ended at once"))?;
-        self.write(&format!("{name}.pid"), &format!("{pid} {start}"))?;
-        Ok(pid)
+            .stderr(errors))
     }
 
     /// Runs a program to its end, writing to `<name>.log`; the end of that if it fails.
@@ -95,18 +105,11 @@ impl Folder {
         arguments: &[&str],
         environment: &[(String, String)],
     ) -> Result<(), String> {
-        let failed = |error: &dyn std::fmt::Display| format!("{name} cannot be started: {error}");
-        let log = self.log(name).map_err(|error| failed(&error))?;
-        let errors = log.try_clone().map_err(|error| failed(&error))?;
-        let status = clean(&mut Command::new(program))
+        let status = self
+            .prepared(name, &mut Command::new(program), environment)?
             .args(arguments)
-            .envs(environment.iter().map(|(name, value)| (name, value)))
-            .current_dir(&self.0)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(errors)
             .status()
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| failed(name, &error))?;
         if status.success() {
             Ok(())
         } else {
@@ -150,6 +153,10 @@ impl Folder {
             fs::remove_file(self.file(&format!("{name}.pid"))).ok();
         }
     }
+}
+
+fn failed(name: &str, error: &dyn std::fmt::Display) -> String {
+    format!("{name} cannot be started: {error}")
 }
 
 /// Without settings of another system, and without what cargo says of this program.
