@@ -24,7 +24,7 @@ const SERVES_AGAIN: Duration = Duration::from_secs(60);
 /// The same for a process that begins.
 const READY: Duration = Duration::from_secs(90);
 /// The last sweep of nights that no order has claimed comes so late, and then some.
-const SETTLED: Duration = Duration::from_secs(100);
+const SETTLED: Duration = Duration::from_secs(200);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_processes_and_servers_failing_under_load_nothing_is_lost_and_nothing_is_left_over() {
