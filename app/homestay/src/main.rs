@@ -1,6 +1,7 @@
 //! homestay: the back end of a homestay booking business. This binary is configuration and wiring; the rules are in the
 //! domain crates.
 
+mod audit;
 mod demo;
 mod distributed;
 mod embedded;
@@ -15,6 +16,7 @@ mod targets;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -64,6 +66,13 @@ enum Command {
         #[arg(long, value_name = "URL")]
         admin_url: Option<String>,
     },
+    /// Holds orders, payments, refunds, nights, meals and the ledger against each other, also while the system runs; names
+    /// every disagreement, and fails if there is one. It only reads.
+    Audit {
+        /// How much later what disagrees is looked at again: it may have been under way. 0s: not at all.
+        #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, value_name = "TIME")]
+        settle: Duration,
+    },
     /// Prints the settings as they are read, without secrets; a mistake, or what a target lacks, is named.
     CheckConfig {
         /// Targets to check them for; all if none is named.
@@ -104,6 +113,7 @@ fn run(cli: &Cli) -> Result<(), String> {
             start_logs(&settings)?;
             runtime(1)?.block_on(migrate::run(&settings, domain.as_deref(), admin_url.as_deref()))
         }
+        Some(Command::Audit { settle }) => runtime(1)?.block_on(audit::run(&settings, *settle)),
         Some(Command::Seed { houses }) => {
             start_logs(&settings)?;
             runtime(settings.worker_threads)?.block_on(sample::seed(&settings, *houses))
