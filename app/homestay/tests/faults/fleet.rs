@@ -153,7 +153,8 @@ impl Fleet {
             .expect("the program starts")
     }
 
-    fn run(&self, arguments: &[&str]) {
+    /// Runs a command of the program that must succeed.
+    pub fn run(&self, arguments: &[&str]) {
         let output = self
             .command(0)
             .args(arguments)

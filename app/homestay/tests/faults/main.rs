@@ -111,6 +111,7 @@ async fn with_processes_and_servers_failing_under_load_nothing_is_lost_and_nothi
     if settled.await.is_err() {
         panic!("found by psql alone:\n{}", engines.findings());
     }
+    fleet.run(&["audit", "--settle", "20s"]);
     let confirmed = engines.value("SELECT sn FROM homestay_order.orders WHERE state = 'confirmed'");
     let confirmed: HashSet<&str> = confirmed.lines().collect();
     let lost = seen.orders.iter().filter(|sn| !confirmed.contains(sn.as_str()));

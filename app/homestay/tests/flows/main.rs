@@ -14,6 +14,7 @@ mod harness;
 mod input;
 mod operators;
 mod processes;
+mod race;
 mod startup;
 
 macro_rules! in_both_modes {
@@ -81,6 +82,9 @@ in_both_modes! {
         health_and_metrics_are_served_on_their_own_port,
         the_openapi_document_and_its_page_are_served,
         answers_are_as_the_openapi_document_says,
+    }
+    race {
+        payments_around_expiry_are_confirmed_or_refunded_whatever_is_killed,
     }
     startup {
         a_request_that_is_half_sent_does_not_keep_the_program_from_stopping,

@@ -1,9 +1,10 @@
 //! Runs the real program, in the mode that a flow is played in, and speaks to it as clients do.
 
+pub mod check;
 pub mod fleet;
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
@@ -84,6 +85,25 @@ impl Place {
             }
         }
     }
+
+    /// `homestay audit`, which must find nothing.
+    pub fn audit(&self) {
+        match self {
+            Self::Folder(folder) => audit(folder.path()),
+            Self::Servers(fleet) => fleet.ground.run(&AUDIT),
+        }
+    }
+}
+
+/// What is under way on a busy machine is done by then.
+pub const AUDIT: [&str; 3] = ["audit", "--settle", "20s"];
+
+/// `homestay audit` of a data folder, which must find nothing.
+fn audit(data: &Path) {
+    let mut command = command(data, USUAL).into_std();
+    let output = command.args(AUDIT).output().expect("it runs");
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }
 
 /// A running system. What is only of this flow is killed when dropped.
@@ -100,9 +120,22 @@ enum Runs {
     One {
         child: Box<Child>,
         _lines: Lines<BufReader<ChildStdout>>,
+        data: PathBuf,
     },
     Fleet(Arc<Fleet>),
     Elsewhere,
+}
+
+/// Whatever a flow has done, the books agree.
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Runs::One { child, data, .. } = &mut self.runs
+            && matches!(child.try_wait(), Ok(None))
+            && !std::thread::panicking()
+        {
+            audit(data);
+        }
+    }
 }
 
 pub fn client() -> Client {
@@ -186,6 +219,7 @@ impl Program {
             runs: Runs::One {
                 child: Box::new(child),
                 _lines: lines,
+                data: data.to_owned(),
             },
             _folder: None,
         }
