@@ -1,6 +1,7 @@
 //! `homestay demo`: a guest's day against a running system, over HTTP as any client would, told step by step.
 
 mod client;
+mod money;
 mod private;
 
 use std::time::Duration;
@@ -41,12 +42,14 @@ pub async fn run(base: &str) -> Result<(), String> {
     say(&format!("A guest's day at {base}"));
     let api = Api::new(base);
     let pay_before_s = paid_day(&api).await?;
+    money::a_policy_refund(&api).await?;
+    money::late_money_is_refunded(&api).await?;
     if pay_before_s <= WATCHABLE.as_secs().cast_signed() + 1 {
         closing_day(&api).await?;
     } else {
         say(&format!(
-            "Unpaid bookings close here after about {} minutes: too long to watch. The closing is shown on a private system \
-             of its own, where they close after 3 seconds.",
+            "Unpaid bookings close here after about {} minutes: too long to watch. What follows is shown on a private \
+             system of its own, where they close after 3 seconds.",
             (pay_before_s + 59) / 60
         ));
         private_closing_day().await?;
@@ -93,7 +96,10 @@ async fn paid_day(api: &Api) -> Result<i64, String> {
         .parse()
         .map_err(|_| format!("payBefore is no time: {order}"))?;
     let left = pay_before.as_second() - Clock::system().now_ms() / 1000;
-    note(&format!("{sn}, {} to pay by {pay_before}", money(&order)?));
+    note(&format!(
+        "{sn}, {} to pay by {pay_before}",
+        cents(&order, "totalCents")?
+    ));
 
     say("Another guest tries the same nights");
     let other = register(api, "Mei").await?;
@@ -143,8 +149,14 @@ async fn paid_day(api: &Api) -> Result<i64, String> {
     Ok(left)
 }
 
-/// Book, do not pay, see it close, and see its nights free again.
+/// What orders that close soon can show.
 async fn closing_day(api: &Api) -> Result<(), String> {
+    an_unpaid_booking_closes(api).await?;
+    money::late_money_is_rescued(api).await
+}
+
+/// Book, do not pay, see it close, and see its nights free again.
+async fn an_unpaid_booking_closes(api: &Api) -> Result<(), String> {
     let guest = register(api, "Hua").await?;
     say("Book, and do not pay");
     let (free, _, order) = book_free(api, &guest).await?;
@@ -284,13 +296,14 @@ async fn until(api: &Api, guest: &str, sn: &str, state: &str) -> Result<Value, S
     }
 }
 
-fn money(order: &Value) -> Result<String, String> {
-    let cents = number(order, "totalCents")?;
+/// An amount of an object that has a currency.
+fn cents(of: &Value, field: &str) -> Result<String, String> {
+    let cents = number(of, field)?;
     Ok(format!(
         "{}.{:02} {}",
         cents / 100,
         cents % 100,
-        text(order, "currency")?
+        text(of, "currency")?
     ))
 }
 

@@ -4,6 +4,7 @@
 //! (`deploy/infra/infra up` prints them) and nginx; without them they do nothing. What is about one mode alone is a test of its
 //! module.
 
+mod audit;
 mod booking;
 mod closing;
 mod contention;
@@ -42,6 +43,9 @@ macro_rules! in_both_modes {
 
 // A flow that is not in this list is one that nobody plays: the compiler warns of it.
 in_both_modes! {
+    audit {
+        books_that_agree_are_passed_and_every_kind_of_corruption_is_named,
+    }
     booking {
         a_guest_books_and_pays_and_gets_a_check_in_code,
         the_looklook_face_does_the_same,

@@ -159,7 +159,7 @@ impl Ground {
         format!("{server}/{}", self.name)
     }
 
-    fn url(&self, domain: &str) -> String {
+    pub fn url(&self, domain: &str) -> String {
         let url = self.admin_url();
         let (_, place) = url.rsplit_once('@').expect("a URL with a user");
         format!("postgres://homestay_test_{domain}:{PASSWORD}@{place}")
@@ -245,7 +245,8 @@ impl Drop for Ground {
     }
 }
 
-async fn admin(url: &str, sql: String) -> Result<(), sqlx::Error> {
+/// Runs one statement as the server's administrator.
+pub async fn admin(url: &str, sql: String) -> Result<(), sqlx::Error> {
     sqlx::any::install_default_drivers();
     let mut conn = AnyConnection::connect(url).await?;
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await?;

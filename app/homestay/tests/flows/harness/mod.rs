@@ -1,6 +1,7 @@
 //! Runs the real program, in the mode that a flow is played in, and speaks to it as clients do.
 
 pub mod check;
+pub mod copy;
 pub mod fleet;
 
 use std::collections::HashSet;
