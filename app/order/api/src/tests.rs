@@ -221,6 +221,24 @@ impl Payment for Fake {
     async fn sandbox_deliver(&self, _: tonic::Request<pay::SandboxDeliverRequest>) -> Reply<Empty> {
         unreachable!("no route asks")
     }
+    async fn settle(&self, _: tonic::Request<pay::SettleRequest>) -> Reply<pay::SettleReply> {
+        unreachable!("order-api does not ask")
+    }
+    async fn open_case(&self, _: tonic::Request<pay::OpenCaseRequest>) -> Reply<pay::Case> {
+        unreachable!("order-api does not ask")
+    }
+    async fn list_cases(&self, _: tonic::Request<pay::ListCasesRequest>) -> Reply<pay::CaseList> {
+        unreachable!("order-api does not ask")
+    }
+    async fn get_case(&self, _: tonic::Request<pay::GetCaseRequest>) -> Reply<pay::Case> {
+        unreachable!("order-api does not ask")
+    }
+    async fn note_case(&self, _: tonic::Request<pay::NoteCaseRequest>) -> Reply<pay::Case> {
+        unreachable!("order-api does not ask")
+    }
+    async fn resolve_case(&self, _: tonic::Request<pay::ResolveCaseRequest>) -> Reply<pay::Case> {
+        unreachable!("order-api does not ask")
+    }
 }
 
 fn keys() -> Keys {

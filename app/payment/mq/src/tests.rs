@@ -71,6 +71,24 @@ impl Payment for FakePayment {
     async fn sandbox_act(&self, _: Request<pb::SandboxActRequest>) -> Reply<pb::SandboxCharge> {
         unreachable!("not called")
     }
+    async fn settle(&self, _: Request<pb::SettleRequest>) -> Reply<pb::SettleReply> {
+        unreachable!("not called")
+    }
+    async fn open_case(&self, _: Request<pb::OpenCaseRequest>) -> Reply<pb::Case> {
+        unreachable!("not called")
+    }
+    async fn list_cases(&self, _: Request<pb::ListCasesRequest>) -> Reply<pb::CaseList> {
+        unreachable!("not called")
+    }
+    async fn get_case(&self, _: Request<pb::GetCaseRequest>) -> Reply<pb::Case> {
+        unreachable!("not called")
+    }
+    async fn note_case(&self, _: Request<pb::NoteCaseRequest>) -> Reply<pb::Case> {
+        unreachable!("not called")
+    }
+    async fn resolve_case(&self, _: Request<pb::ResolveCaseRequest>) -> Reply<pb::Case> {
+        unreachable!("not called")
+    }
 }
 
 /// Hands a payload to the row of `kind`.

@@ -30,6 +30,7 @@ fn payment_view(payment: Payment) -> pb::PaymentView {
         provider_ref: payment.provider_ref,
         pay_type: payment.pay_type,
         wechat: None,
+        ..Default::default()
     }
 }
 
@@ -40,6 +41,7 @@ fn refund_view((refund, payment): (Refund, Payment)) -> pb::RefundView {
         order_sn: payment.order_sn.into(),
         amount_cents: refund.amount_cents,
         state: refund.state.as_str().to_owned(),
+        ..Default::default()
     }
 }
 
@@ -98,7 +100,9 @@ impl Server for PaymentService {
     }
 
     async fn refund(&self, request: Request<pb::RefundRequest>) -> Reply<pb::RefundView> {
-        let pb::RefundRequest { payment_sn, reason } = request.into_inner();
+        let pb::RefundRequest {
+            payment_sn, reason, ..
+        } = request.into_inner();
         let refund = PaymentService::refund(self, &payment_sn, &reason).await;
         Ok(Response::new(refund_view(refund.map_err(Status::from)?)))
     }
@@ -149,5 +153,23 @@ impl Server for PaymentService {
             .await
             .map_err(Status::from)?;
         Ok(Response::new(Empty {}))
+    }
+    async fn settle(&self, _: Request<pb::SettleRequest>) -> Reply<pb::SettleReply> {
+        Err(Status::unimplemented("not yet"))
+    }
+    async fn open_case(&self, _: Request<pb::OpenCaseRequest>) -> Reply<pb::Case> {
+        Err(Status::unimplemented("not yet"))
+    }
+    async fn list_cases(&self, _: Request<pb::ListCasesRequest>) -> Reply<pb::CaseList> {
+        Err(Status::unimplemented("not yet"))
+    }
+    async fn get_case(&self, _: Request<pb::GetCaseRequest>) -> Reply<pb::Case> {
+        Err(Status::unimplemented("not yet"))
+    }
+    async fn note_case(&self, _: Request<pb::NoteCaseRequest>) -> Reply<pb::Case> {
+        Err(Status::unimplemented("not yet"))
+    }
+    async fn resolve_case(&self, _: Request<pb::ResolveCaseRequest>) -> Reply<pb::Case> {
+        Err(Status::unimplemented("not yet"))
     }
 }

@@ -222,6 +222,7 @@ impl World {
     pub async fn close(&self, order_sn: &str) -> Result<Vec<pb::PaymentView>, Status> {
         let request = pb::CloseForOrderRequest {
             order_sn: order_sn.to_owned(),
+            ..Default::default()
         };
         let reply = self.as_service().close_for_order(request).await?;
         Ok(reply.into_inner().payments)
@@ -231,6 +232,7 @@ impl World {
         let request = pb::RefundRequest {
             payment_sn: payment_sn.to_owned(),
             reason: "late money".to_owned(),
+            ..Default::default()
         };
         Ok(self.as_service().refund(request).await?.into_inner())
     }
