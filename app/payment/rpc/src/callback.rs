@@ -5,7 +5,7 @@ use homestay_error::{Code, Error, Result};
 use homestay_telemetry::metrics;
 use prometheus::IntCounterVec;
 
-use crate::provider::{EventKind, ProviderEvent};
+use crate::provider::{EventKind, ProviderEvent, TEXT};
 use crate::service::PaymentService;
 use crate::settle::{News, Recorded};
 use crate::store;
@@ -18,10 +18,11 @@ static CALLBACKS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     )
 });
 
-/// What the provider is to get: an HTTP status and a plain text (contract.md §1.3).
+/// What the provider is to get (contract.md §1.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub status: u16,
+    pub content_type: &'static str,
     pub text: &'static str,
 }
 
@@ -45,6 +46,7 @@ impl PaymentService {
                     outcome,
                     Reply {
                         status: 200,
+                        content_type: TEXT,
                         text: "SUCCESS",
                     },
                 )
@@ -57,11 +59,15 @@ impl PaymentService {
                     tracing::warn!(provider = self.provider_label(provider), error = %error.chain(),
                         "a callback was refused");
                 }
+                let (content_type, text) = self
+                    .provider_named(provider)
+                    .map_or((TEXT, "FAIL"), |provider| provider.refusal(&error));
                 (
                     error.code().reason(),
                     Reply {
                         status: error.code().http().as_u16(),
-                        text: "FAIL",
+                        content_type,
+                        text,
                     },
                 )
             }
@@ -77,13 +83,17 @@ impl PaymentService {
             .provider_named(provider)
             .map_err(|_| refused("no such provider"))?;
         let event = provider.parse_callback(headers, body, self.clock.now_ms())?;
+        if event.kind == EventKind::Other {
+            return Ok(Recorded::Unchanged);
+        }
         let payment = store::by_sn(self.db.read(), &event.payment_sn)
             .await?
             .filter(|payment| payment.provider == provider.name())
             .ok_or_else(|| refused("no such payment"))?;
         // What was due, not what the payer paid after coupons (holes.md B09). A decline moves no money.
         let wrong = event.total_cents != payment.amount_cents || event.currency != payment.currency;
-        if wrong && event.kind != EventKind::Failed {
+        let moves_money = matches!(event.kind, EventKind::Captured | EventKind::Refunded);
+        if wrong && moves_money {
             tracing::error!(payment.sn = %payment.sn, expected = payment.amount_cents, got = event.total_cents,
                 payer = event.payer_total_cents, currency = event.currency, "a callback names another amount");
             return Err(refused("another amount"));
@@ -93,6 +103,7 @@ impl PaymentService {
             kind,
             occurred_at_ms,
             provider_ref,
+            refund_sn,
             ..
         } = event;
         let news = match kind {
@@ -101,7 +112,12 @@ impl PaymentService {
                 provider_ref,
             },
             EventKind::Failed => News::Failed,
+            EventKind::Closed => News::Closed,
             EventKind::Refunded => News::Refunded,
+            EventKind::RefundFailed => {
+                return self.refund_refused(&payment, refund_sn, "told by callback").await;
+            }
+            EventKind::Other => return Ok(Recorded::Unchanged),
         };
         self.record(&payment, event_id, news).await
     }

@@ -31,11 +31,11 @@ impl PaymentService {
     /// Brings an open payment to its end: asks the provider, and closes it there if nobody has paid.
     pub(crate) async fn end(&self, payment: &Payment) -> Result<()> {
         let provider = self.provider_named(&payment.provider)?;
-        let answer = match provider.query(&payment.sn).await? {
-            ProviderState::Open => match provider.close(&payment.sn).await? {
+        let answer = match provider.query(&payment.intent()).await? {
+            ProviderState::Open => match provider.close(&payment.intent()).await? {
                 CloseOutcome::Closed => ProviderState::Closed,
                 // Paid between the two calls.
-                CloseOutcome::AlreadyCaptured => provider.query(&payment.sn).await?,
+                CloseOutcome::AlreadyCaptured => provider.query(&payment.intent()).await?,
             },
             ProviderState::Unknown => return self.end_unheard(payment).await,
             answer => answer,
@@ -52,10 +52,10 @@ impl PaymentService {
     async fn end_unheard(&self, payment: &Payment) -> Result<()> {
         let provider = self.provider_named(&payment.provider)?;
         self.record_answer(payment, ProviderState::Closed).await?;
-        match provider.close(&payment.sn).await? {
+        match provider.close(&payment.intent()).await? {
             CloseOutcome::Closed => Ok(()),
             CloseOutcome::AlreadyCaptured => {
-                let answer = provider.query(&payment.sn).await?;
+                let answer = provider.query(&payment.intent()).await?;
                 self.record_answer(payment, answer).await
             }
         }

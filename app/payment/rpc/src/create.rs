@@ -4,7 +4,7 @@ use homestay_rpc::{Actor, request_for};
 use homestay_types::OrderSn;
 
 use crate::keys::{self, Key};
-use crate::provider::{PrepayIntent, ProviderState};
+use crate::provider::{ProviderState, WechatPrepay};
 use crate::service::{CHANGES, PaymentService};
 use crate::state::State;
 use crate::store::{self, Payment};
@@ -164,14 +164,10 @@ impl PaymentService {
     /// finds what the provider has.
     async fn prepay(&self, payment: Payment) -> Result<Payment> {
         let provider = self.provider_named(&payment.provider)?;
-        let intent = PrepayIntent {
-            payment_sn: payment.sn.clone(),
-            order_sn: payment.order_sn.clone(),
-            description: payment.description.clone(),
-            amount_cents: payment.amount_cents,
-            currency: payment.currency.clone(),
-            expires_at_ms: payment.expires_at_ms,
-        };
+        let mut intent = payment.intent();
+        if provider.needs_payer() {
+            intent.payer = self.payer(payment.user_id).await?;
+        }
         let prepay = provider.prepay(&intent).await?;
         let (sn, now_ms) = (payment.sn.clone(), self.clock.now_ms());
         let payment = self
@@ -187,7 +183,7 @@ impl PaymentService {
         if payment.state == State::Closed {
             // The order closed in between: what was just prepared must not be payable. If this fails it expires by itself,
             // and nobody has seen its address.
-            if let Err(error) = provider.close(&payment.sn).await {
+            if let Err(error) = provider.close(&payment.intent()).await {
                 tracing::warn!(payment.sn = %payment.sn, error = %error.chain(), "a prepay of a closed order stays open");
             }
             return Err(Error::new(Code::NotPayable));
@@ -195,11 +191,20 @@ impl PaymentService {
         Ok(payment)
     }
 
+    /// What the payer's browser needs beside the pay page, while the payment waits for them.
+    pub(crate) fn in_browser(&self, payment: &Payment) -> Result<Option<WechatPrepay>> {
+        if payment.state != State::Pending {
+            return Ok(None);
+        }
+        self.provider_named(&payment.provider)?
+            .in_browser(&payment.provider_ref)
+    }
+
     /// A pending payment, after a look into the provider's books: its end may not have reached us yet. A provider that does
     /// not answer changes nothing.
     async fn refreshed(&self, payment: Payment) -> Result<Payment> {
         let answer = match self.provider_named(&payment.provider) {
-            Ok(provider) => provider.query(&payment.sn).await,
+            Ok(provider) => provider.query(&payment.intent()).await,
             Err(error) => Err(error),
         };
         let answer = match answer {

@@ -7,6 +7,7 @@ use homestay_rpc::actor;
 use tonic::{Request, Response, Status};
 
 use crate::keys::Key;
+use crate::provider::WechatPrepay;
 use crate::sandbox::Charge;
 use crate::service::PaymentService;
 use crate::store::{Payment, Refund};
@@ -31,6 +32,17 @@ fn payment_view(payment: Payment) -> pb::PaymentView {
         pay_type: payment.pay_type,
         wechat: None,
         ..Default::default()
+    }
+}
+
+fn wechat_view(fields: WechatPrepay) -> pb::WechatPrepay {
+    pb::WechatPrepay {
+        appid: fields.appid,
+        nonce_str: fields.nonce_str,
+        pay_sign: fields.pay_sign,
+        package: fields.package,
+        timestamp: fields.timestamp,
+        sign_type: fields.sign_type,
     }
 }
 
@@ -68,8 +80,14 @@ impl Server for PaymentService {
             route,
         } = request.into_inner();
         let key = Key::new(route, idempotency_key);
-        let payment = PaymentService::create(self, &actor, &order_sn, &service_type, key).await;
-        Ok(Response::new(payment_view(payment.map_err(Status::from)?)))
+        let payment = PaymentService::create(self, &actor, &order_sn, &service_type, key)
+            .await
+            .map_err(Status::from)?;
+        let wechat = self.in_browser(&payment).map_err(Status::from)?;
+        Ok(Response::new(pb::PaymentView {
+            wechat: wechat.map(wechat_view),
+            ..payment_view(payment)
+        }))
     }
 
     async fn get(&self, request: Request<pb::GetRequest>) -> Reply<pb::PaymentView> {
@@ -117,7 +135,7 @@ impl Server for PaymentService {
         let reply = PaymentService::callback(self, &request.provider, &request.headers, &request.body).await;
         Ok(Response::new(pb::CallbackReply {
             status: i32::from(reply.status),
-            content_type: "text/plain; charset=utf-8".to_owned(),
+            content_type: reply.content_type.to_owned(),
             body: reply.text.as_bytes().to_vec(),
         }))
     }

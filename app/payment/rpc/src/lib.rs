@@ -10,6 +10,7 @@ mod config;
 mod create;
 mod grpc;
 mod keys;
+mod payer;
 mod provider;
 mod read;
 mod refund;
@@ -28,7 +29,7 @@ use homestay_rpc::{Allow, Methods};
 pub use config::Config;
 pub use provider::{
     CloseOutcome, EventKind, PaymentProvider, Prepay, PrepayIntent, ProviderEvent, ProviderState,
-    RefundIntent, RefundOutcome,
+    RefundIntent, RefundOutcome, WechatPrepay,
 };
 pub use service::{PaymentService, Providers};
 pub use state::{RefundState, State};

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::provider::{RefundIntent, RefundOutcome};
 use crate::service::{CHANGES, PaymentService, REFUNDS_FAILED};
-use crate::settle::News;
+use crate::settle::{News, Recorded};
 use crate::state::{RefundState, State};
 use crate::store::{self, Payment, Refund, Set};
 
@@ -90,22 +90,34 @@ impl PaymentService {
             // Its callback ends it, or the sweep asks again.
             RefundOutcome::Pending => {}
             RefundOutcome::Refused(failure) => {
-                tracing::error!(refund.sn = %refund.sn, payment.sn = %payment.sn, failure, "the provider refused a refund");
-                let (sn, now_ms) = (refund.sn.clone(), self.clock.now_ms());
-                let failed = self
-                    .db
-                    .write(move |tx| {
-                        Box::pin(async move { store::refund_failed(tx, &sn, &failure, now_ms).await })
-                    })
-                    .await?;
-                if failed {
-                    REFUNDS_FAILED
-                        .with_label_values(&[self.provider_label(&payment.provider)])
-                        .inc();
-                }
+                self.refund_refused(&payment, refund.sn.into(), &failure).await?;
             }
         }
         self.refund_and_payment(refund_sn).await
+    }
+
+    /// Notes that the provider will not refund: somebody has to look.
+    pub(crate) async fn refund_refused(
+        &self,
+        payment: &Payment,
+        refund_sn: String,
+        failure: &str,
+    ) -> Result<Recorded> {
+        tracing::error!(refund.sn = refund_sn, payment.sn = %payment.sn, failure, "the provider refused a refund");
+        let (failure, now_ms) = (failure.to_owned(), self.clock.now_ms());
+        let failed = self
+            .db
+            .write(move |tx| {
+                Box::pin(async move { store::refund_failed(tx, &refund_sn, &failure, now_ms).await })
+            })
+            .await?;
+        if !failed {
+            return Ok(Recorded::Unchanged);
+        }
+        REFUNDS_FAILED
+            .with_label_values(&[self.provider_label(&payment.provider)])
+            .inc();
+        Ok(Recorded::Changed)
     }
 
     async fn refund_and_payment(&self, refund_sn: &str) -> Result<(Refund, Payment)> {

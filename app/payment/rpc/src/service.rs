@@ -5,6 +5,7 @@ use homestay_clock::{Clock, Ids};
 use homestay_db::Db;
 use homestay_error::{Code, Error, Result};
 use homestay_proto::order::order_client::OrderClient;
+use homestay_proto::usercenter::user_center_client::UserCenterClient;
 use homestay_rpc::Channel;
 use homestay_telemetry::metrics;
 use prometheus::IntCounterVec;
@@ -70,6 +71,7 @@ pub struct PaymentService {
     pub(crate) ids: Ids,
     pub(crate) clock: Clock,
     pub(crate) order: OrderClient<Channel>,
+    pub(crate) users: Option<UserCenterClient<Channel>>,
     providers: Arc<Providers>,
 }
 
@@ -82,8 +84,16 @@ impl PaymentService {
             ids,
             clock,
             order,
+            users: None,
             providers: Arc::new(providers),
         }
+    }
+
+    /// Asks `users` who a payer is at a provider that must know. Its channel must carry this process's own identity.
+    #[must_use]
+    pub fn with_users(mut self, users: UserCenterClient<Channel>) -> Self {
+        self.users = Some(users);
+        self
     }
 
     /// Where new payments go.

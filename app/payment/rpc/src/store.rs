@@ -6,6 +6,7 @@ use homestay_types::{OrderSn, PaymentSn, RefundSn};
 use sqlx::any::AnyRow;
 use sqlx::{Any, Executor, Row};
 
+use crate::provider::PrepayIntent;
 use crate::state::{RefundState, State};
 
 /// A row of `payment`.
@@ -28,6 +29,22 @@ pub(crate) struct Payment {
     pub expires_at_ms: i64,
     pub created_at_ms: i64,
     pub captured_at_ms: i64,
+}
+
+impl Payment {
+    /// The payment as its provider is told of it; without the payer, whom only a prepay needs.
+    pub(crate) fn intent(&self) -> PrepayIntent {
+        PrepayIntent {
+            payment_sn: self.sn.clone(),
+            order_sn: self.order_sn.clone(),
+            description: self.description.clone(),
+            amount_cents: self.amount_cents,
+            currency: self.currency.clone(),
+            expires_at_ms: self.expires_at_ms,
+            payer: String::new(),
+            provider_ref: self.provider_ref.clone(),
+        }
+    }
 }
 
 /// A row of `refund`, with its payment's order.
@@ -262,13 +279,13 @@ pub(crate) async fn set_prepay(
     let mut update = tx.builder("UPDATE payment SET pay_url = CASE WHEN pay_url = '' THEN ");
     update
         .push_bind(pay_url.to_owned())
-        .push(" ELSE pay_url END, provider_ref = CASE WHEN pay_url = '' THEN ")
+        .push(" ELSE pay_url END, provider_ref = CASE WHEN provider_ref = '' THEN ")
         .push_bind(provider_ref.to_owned())
         .push(" ELSE provider_ref END, updated_at_ms = CASE WHEN state = 'created' THEN ")
         .push_bind(now_ms)
         .push(" ELSE updated_at_ms END, state = CASE WHEN state = 'created' THEN 'pending' ELSE state END WHERE sn = ")
         .push_bind(sn.to_string())
-        .push(" AND (pay_url = '' OR state = 'created')")
+        .push(" AND (provider_ref = '' OR state = 'created')")
         .push(tx.relaxed());
     update.build().execute(&mut **tx).await?;
     Ok(())
@@ -357,13 +374,13 @@ pub(crate) async fn refund_succeeded(tx: &mut Tx, payment_sn: &PaymentSn, now_ms
 }
 
 /// The provider refused; false when the refund is not pending any more.
-pub(crate) async fn refund_failed(tx: &mut Tx, sn: &RefundSn, failure: &str, now_ms: i64) -> Result<bool> {
+pub(crate) async fn refund_failed(tx: &mut Tx, sn: &str, failure: &str, now_ms: i64) -> Result<bool> {
     let done = sqlx::query(
         "UPDATE refund SET state = 'failed', failure = $1, updated_at_ms = $2 WHERE sn = $3 AND state = 'pending'",
     )
     .bind(failure.to_owned())
     .bind(now_ms)
-    .bind(sn.to_string())
+    .bind(sn.to_owned())
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)

@@ -110,6 +110,11 @@ impl Sandbox {
             event_id: event_id.to_owned(),
             kind: kind.to_owned(),
             payment_sn: charge.payment_sn.clone(),
+            refund_sn: if kind == "refunded" {
+                charge.refund_key.clone()
+            } else {
+                String::new()
+            },
             total_cents: charge.amount_cents,
             payer_total_cents: charge.amount_cents,
             currency: charge.currency.clone(),

@@ -17,7 +17,6 @@ use homestay_db::Db;
 use homestay_error::{Code, Error, Result};
 use homestay_proto::order::order_client::OrderClient;
 use homestay_rpc::Channel;
-use homestay_types::PaymentSn;
 use serde::{Deserialize, Serialize};
 
 pub use charge::{Charge, ChargeState};
@@ -114,7 +113,10 @@ pub struct Notification {
     pub kind: String,
     /// The merchant's number.
     pub payment_sn: String,
-    /// What was due.
+    /// The merchant's number of the refund; empty if it is about none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub refund_sn: String,
+    /// What was due, or what was refunded.
     pub total_cents: i64,
     /// What the payer paid after coupons.
     pub payer_total_cents: i64,
@@ -162,8 +164,8 @@ impl PaymentProvider for Sandbox {
         Ok(self.prepared(&charge))
     }
 
-    async fn query(&self, payment: &PaymentSn) -> Result<ProviderState> {
-        let charge = charge::by_payment(self.db.read(), payment.as_str()).await?;
+    async fn query(&self, intent: &PrepayIntent) -> Result<ProviderState> {
+        let charge = charge::by_payment(self.db.read(), intent.payment_sn.as_str()).await?;
         let Some(charge) = charge.map(|charge| charge.at(self.clock.now_ms())) else {
             return Ok(ProviderState::Unknown);
         };
@@ -180,8 +182,8 @@ impl PaymentProvider for Sandbox {
         })
     }
 
-    async fn close(&self, payment: &PaymentSn) -> Result<CloseOutcome> {
-        let sn = payment.to_string();
+    async fn close(&self, intent: &PrepayIntent) -> Result<CloseOutcome> {
+        let sn = intent.payment_sn.to_string();
         let charge = self
             .db
             .write(move |tx| {
@@ -243,6 +245,7 @@ impl PaymentProvider for Sandbox {
             provider_ref: reference(&said.payment_sn),
             event_id: said.event_id,
             payment_sn: said.payment_sn,
+            refund_sn: said.refund_sn,
             kind,
             total_cents: said.total_cents,
             payer_total_cents: said.payer_total_cents,

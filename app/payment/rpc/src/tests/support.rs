@@ -385,6 +385,7 @@ pub fn says(kind: &str, payment: &pb::PaymentView) -> Notification {
         event_id: format!("{kind}-{}", payment.sn),
         kind: kind.to_owned(),
         payment_sn: payment.sn.clone(),
+        refund_sn: String::new(),
         total_cents: payment.amount_cents,
         payer_total_cents: payment.amount_cents,
         currency: payment.currency.clone(),
