@@ -73,6 +73,21 @@ impl Order for FakeOrders {
     ) -> Reply<order_pb::ResolveHoldsReply> {
         unreachable!("not called")
     }
+    async fn preview_cancel(
+        &self,
+        _: Request<order_pb::PreviewCancelRequest>,
+    ) -> Reply<order_pb::CancelPreview> {
+        unreachable!("nobody asks")
+    }
+    async fn change(&self, _: Request<order_pb::ChangeRequest>) -> Reply<order_pb::ChangeReply> {
+        unreachable!("nobody asks")
+    }
+    async fn quote_change(&self, _: Request<order_pb::ChangeRequest>) -> Reply<order_pb::ChangeView> {
+        unreachable!("nobody asks")
+    }
+    async fn list_changes(&self, _: Request<order_pb::ListChangesRequest>) -> Reply<order_pb::ChangeList> {
+        unreachable!("nobody asks")
+    }
     async fn mark_told(&self, _: Request<order_pb::MarkToldRequest>) -> Reply<Empty> {
         unreachable!("not called")
     }
