@@ -285,7 +285,7 @@ pub(crate) async fn set_prepay(
         .push_bind(now_ms)
         .push(" ELSE updated_at_ms END, state = CASE WHEN state = 'created' THEN 'pending' ELSE state END WHERE sn = ")
         .push_bind(sn.to_string())
-        .push(" AND (provider_ref = '' OR state = 'created')")
+        .push(" AND (pay_url = '' OR provider_ref = '' OR state = 'created')")
         .push(tx.relaxed());
     update.build().execute(&mut **tx).await?;
     Ok(())
