@@ -65,6 +65,15 @@ impl Config {
         if self.callback_timeout.is_zero() {
             return Err(Error::invalid("callback_timeout", "must be more than 0"));
         }
+        Ok(())
+    }
+
+    /// Checks that the provider of new payments, and any other that is begun, is given whole. For whoever makes the
+    /// providers: a process that does not may lack their secrets.
+    ///
+    /// # Errors
+    /// [`homestay_error::Code::InvalidArgument`] naming the key within `payment`.
+    pub fn validate_providers(&self) -> Result<()> {
         if self.has_wechat() {
             within("wechat", self.wechat.validate())?;
         }

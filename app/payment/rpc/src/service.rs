@@ -72,7 +72,7 @@ impl Providers {
     /// # Errors
     /// [`Code::InvalidArgument`] naming the key within `payment`.
     pub fn of(config: &Config, clock: &Clock, sandbox: impl FnOnce() -> Sandbox) -> Result<Self> {
-        config.validate()?;
+        config.validate_providers()?;
         let base = &config.public_base_url;
         let mut real: Vec<Arc<dyn PaymentProvider>> = Vec::new();
         if config.has_wechat() {
