@@ -17,15 +17,18 @@ mod payer;
 mod provider;
 mod read;
 mod refund;
+mod remote;
 pub mod sandbox;
 mod service;
 mod settle;
 mod state;
 mod store;
+pub mod stripe;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod unsettled;
+pub mod wechat;
 
 use homestay_rpc::{Allow, Methods};
 
