@@ -10,7 +10,7 @@ use homestay_proto::usercenter::{
     GetProfilesRequest, GetUserRequest, LoginRequest, LogoutRequest, Profile, Profiles, RefreshRequest,
     RegisterRequest, SeedReply, SeedRequest, Session, SessionKind, User, WxMiniAuthRequest,
 };
-use homestay_rpc::actor;
+use homestay_rpc::{Actor, actor};
 use tonic::{Request, Response, Status};
 
 use crate::register::Applicant;
@@ -153,7 +153,11 @@ impl UserCenter for UserService {
     async fn get_user(&self, request: Request<GetUserRequest>) -> Result<Response<User>, Status> {
         let actor = actor(&request);
         let user = profile::user(&self.db, &actor, request.into_inner().id).await?;
-        Ok(Response::new(user.into()))
+        let mut user = User::from(user);
+        if !matches!(actor, Actor::Service(_)) {
+            user.wechat_openid.clear();
+        }
+        Ok(Response::new(user))
     }
 
     async fn get_profiles(&self, request: Request<GetProfilesRequest>) -> Result<Response<Profiles>, Status> {
@@ -180,8 +184,9 @@ impl From<store::Account> for User {
             avatar: account.avatar,
             info: account.info,
             role: account.role.as_str().to_owned(),
-            wechat_bound: account.wechat_bound,
+            wechat_bound: !account.wechat_openid.is_empty(),
             created_at_ms: account.created_at_ms,
+            wechat_openid: account.wechat_openid,
         }
     }
 }

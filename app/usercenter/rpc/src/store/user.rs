@@ -46,7 +46,8 @@ pub(crate) struct Account {
     pub avatar: String,
     pub info: String,
     pub role: Role,
-    pub wechat_bound: bool,
+    /// Empty if none is bound.
+    pub wechat_openid: String,
     pub created_at_ms: i64,
 }
 
@@ -232,7 +233,7 @@ pub(crate) async fn account(db: Reader<'_>, id: i64) -> Result<Option<Account>> 
             avatar: row.try_get("avatar")?,
             info: row.try_get("info")?,
             role: role(&row)?,
-            wechat_bound: row.try_get::<Option<String>, _>("auth_key")?.is_some(),
+            wechat_openid: row.try_get::<Option<String>, _>("auth_key")?.unwrap_or_default(),
             created_at_ms: row.try_get("created_at_ms")?,
         })
     })
