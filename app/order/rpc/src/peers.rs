@@ -49,6 +49,7 @@ impl OrderService {
         let request = tr::ReleaseRequest {
             order_sn: order.sn.to_string(),
             attempt: order.attempt,
+            only: false,
         };
         self.travel.clone().release(request).await?;
         Ok(())

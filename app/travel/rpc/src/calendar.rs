@@ -33,6 +33,9 @@ pub(crate) async fn calendar(
             free_units: (house.units - stock.nights_taken).max(0),
             free_meals: (house.meals_per_day - stock.meals_taken).max(0),
             open: house.on_sale && rules::is_open(&house, &[stock.day], stock.day.day, today),
+            min_nights: 1,
+            arrival: true,
+            departure: true,
         }
     });
     Ok(pb::Calendar {

@@ -175,6 +175,33 @@ impl Travel for TravelService {
         Ok(Response::new(done))
     }
 
+    async fn get_availability(
+        &self,
+        _: Request<pb::GetAvailabilityRequest>,
+    ) -> Result<Response<pb::Availability>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn get_rules(&self, _: Request<pb::GetRulesRequest>) -> Result<Response<pb::HouseRules>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn set_rules(&self, _: Request<pb::SetRulesRequest>) -> Result<Response<pb::HouseRules>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn list_blocks(&self, _: Request<pb::ListBlocksRequest>) -> Result<Response<pb::Blocks>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn create_block(&self, _: Request<pb::CreateBlockRequest>) -> Result<Response<pb::Block>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn delete_block(&self, _: Request<pb::DeleteBlockRequest>) -> Result<Response<Empty>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
     async fn seed(&self, request: Request<pb::SeedRequest>) -> Result<Response<pb::SeedReply>, Status> {
         let created = seed::seed(&self.db, &self.clock, request.into_inner()).await?;
         Ok(Response::new(created))

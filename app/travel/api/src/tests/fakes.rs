@@ -47,6 +47,7 @@ pub(super) fn house(id: i64) -> pb::House {
         open_until: "2027-12-26".into(),
         star: 4.5,
         created_at_ms: 1_795_219_200_000,
+        ..pb::House::default()
     }
 }
 
@@ -170,6 +171,9 @@ impl Travel for FakeTravel {
                 free_units: 3,
                 free_meals: 8,
                 open: true,
+                min_nights: 1,
+                arrival: true,
+                departure: true,
             }],
         }))
     }
@@ -209,6 +213,24 @@ impl Travel for FakeTravel {
         not_here()
     }
     async fn sweep_holds(&self, _: Request<Empty>) -> Reply<pb::SweepHoldsReply> {
+        not_here()
+    }
+    async fn get_availability(&self, _: Request<pb::GetAvailabilityRequest>) -> Reply<pb::Availability> {
+        not_here()
+    }
+    async fn get_rules(&self, _: Request<pb::GetRulesRequest>) -> Reply<pb::HouseRules> {
+        not_here()
+    }
+    async fn set_rules(&self, _: Request<pb::SetRulesRequest>) -> Reply<pb::HouseRules> {
+        not_here()
+    }
+    async fn list_blocks(&self, _: Request<pb::ListBlocksRequest>) -> Reply<pb::Blocks> {
+        not_here()
+    }
+    async fn create_block(&self, _: Request<pb::CreateBlockRequest>) -> Reply<pb::Block> {
+        not_here()
+    }
+    async fn delete_block(&self, _: Request<pb::DeleteBlockRequest>) -> Reply<Empty> {
         not_here()
     }
     async fn seed(&self, _: Request<pb::SeedRequest>) -> Reply<pb::SeedReply> {

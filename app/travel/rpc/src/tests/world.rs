@@ -87,7 +87,11 @@ impl World {
     }
 
     pub(super) async fn release(&self, order_sn: String, attempt: i64) {
-        let request = pb::ReleaseRequest { order_sn, attempt };
+        let request = pb::ReleaseRequest {
+            order_sn,
+            attempt,
+            only: false,
+        };
         self.travel().release(request).await.unwrap();
     }
 
@@ -144,6 +148,7 @@ pub(super) fn house(id: i64) -> pb::House {
         meals_per_day: 10,
         open_from: day(0),
         open_until: day(400),
+        check_in_minute: 900,
         created_at_ms: 1,
         ..pb::House::default()
     }
