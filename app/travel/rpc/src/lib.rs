@@ -4,12 +4,15 @@
 //! function ([`quote`]); what may be booked from pure rules ([`rules`]). A night is sold once because the primary key of
 //! table `night` says so. [`sample`] makes the demo's and the benchmarks' data.
 
+mod availability;
+mod block;
 mod calendar;
 mod catalog;
 mod config;
 mod convert;
 mod grpc;
 mod hold;
+mod host;
 mod house;
 pub mod quote;
 mod release;
@@ -30,7 +33,10 @@ pub use grpc::TravelService;
 pub use house::{Day, House};
 
 /// Schema of the domain, for `homestay_db`.
-pub const MIGRATIONS: homestay_db::Migrations = &[(1, "travel", include_str!("../migrations/1_travel.sql"))];
+pub const MIGRATIONS: homestay_db::Migrations = &[
+    (1, "travel", include_str!("../migrations/1_travel.sql")),
+    (2, "rules", include_str!("../migrations/2_rules.sql")),
+];
 
 /// Accounts, of which only the house's host and staff get any further.
 const SIGNED_IN: Allow = Allow::USER.or(Allow::STAFF).or(Allow::SERVICE);
