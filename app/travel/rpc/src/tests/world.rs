@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use homestay_clock::Clock;
 use homestay_db::Db;
 use homestay_error::{Code, Error};
-use homestay_proto::common::Empty;
+use homestay_proto::common::{CancellationPolicy, Empty, PolicyWindow};
 use homestay_proto::order::order_server::{Order, OrderServer};
 use homestay_proto::order::resolve_holds_reply::Verdict;
 use homestay_proto::order::{self as order, ResolveHoldsReply, ResolveHoldsRequest};
@@ -16,6 +16,7 @@ use homestay_testkit::{TestDb, channel_as, clock, database, fake, serve};
 use homestay_types::{date_of_number, day_number};
 use tonic::{Request, Response, Status};
 
+use crate::rules::terms::Terms;
 use crate::{Config, House, METHODS, MIGRATIONS, TravelService};
 
 /// Where the test clock starts, in Shanghai: a Saturday.
@@ -40,11 +41,12 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn new() -> Self {
-        let (clock, _) = clock();
+        let (clock, ids) = clock();
         let test_db = database(MIGRATIONS).await;
         let orders = FakeOrders::default();
         let service = TravelService::new(
             test_db.db.clone(),
+            ids,
             clock.clone(),
             fake(OrderServer::new(orders.clone())),
             Config::default(),
@@ -90,7 +92,7 @@ impl World {
         let request = pb::ReleaseRequest {
             order_sn,
             attempt,
-            ..Default::default()
+            only: false,
         };
         self.travel().release(request).await.unwrap();
     }
@@ -148,10 +150,21 @@ pub(super) fn house(id: i64) -> pb::House {
         meals_per_day: 10,
         open_from: day(0),
         open_until: day(400),
+        policy: Some(flexible()),
+        check_in_minute: 900,
         created_at_ms: 1,
-        policy: None,
-        check_in_minute: 0,
         ..pb::House::default()
+    }
+}
+
+/// The policy of a house without one.
+pub(super) fn flexible() -> CancellationPolicy {
+    CancellationPolicy {
+        name: "flexible".into(),
+        windows: vec![PolicyWindow {
+            hours_before: 24,
+            refund_percent: 100,
+        }],
     }
 }
 
@@ -206,6 +219,7 @@ pub(super) fn plain_house() -> House {
         star_tenths: 0,
         star_count: 0,
         created_at_ms: 0,
+        terms: Terms::default(),
     }
 }
 
