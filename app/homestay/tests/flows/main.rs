@@ -4,6 +4,7 @@
 //! (`deploy/infra/infra up` prints them) and nginx; without them they do nothing. What is about one mode alone is a test of its
 //! module.
 
+mod authorisation;
 mod booking;
 mod closing;
 mod contention;
@@ -13,6 +14,7 @@ mod demo;
 mod harness;
 mod input;
 mod operators;
+mod people;
 mod processes;
 mod startup;
 
@@ -41,6 +43,9 @@ macro_rules! in_both_modes {
 
 // A flow that is not in this list is one that nobody plays: the compiler warns of it.
 in_both_modes! {
+    authorisation {
+        every_route_answers_each_kind_of_caller_as_the_table_says,
+    }
     booking {
         a_guest_books_and_pays_and_gets_a_check_in_code,
         the_looklook_face_does_the_same,
@@ -81,6 +86,11 @@ in_both_modes! {
         health_and_metrics_are_served_on_their_own_port,
         the_openapi_document_and_its_page_are_served,
         answers_are_as_the_openapi_document_says,
+    }
+    people {
+        a_granted_role_counts_from_the_next_refresh_on,
+        the_first_admin_is_made_from_its_secret_and_logins_are_throttled,
+        the_logs_of_a_day_name_orders_and_traces_and_no_secret,
     }
     startup {
         a_request_that_is_half_sent_does_not_keep_the_program_from_stopping,

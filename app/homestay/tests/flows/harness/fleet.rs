@@ -33,7 +33,7 @@ pub const DOMAINS: [&str; 5] = ["order", "payment", "travel", "usercenter", "mqu
 
 /// Roles are those of the whole Postgres server: all fleets of all tests share them, with this password.
 const PASSWORD: &str = "homestay-test";
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// Where tests find the engines.
 #[derive(Clone)]
@@ -128,10 +128,19 @@ pub struct Ground {
     pub ports: Ports,
     pub folder: tempfile::TempDir,
     start: Start,
+    /// Settings besides those of the start.
+    settings: Vec<(String, String)>,
+    /// Where all processes log to.
+    log: Option<PathBuf>,
 }
 
 impl Ground {
     pub async fn new(start: Start) -> Self {
+        Self::with(start, &[], None).await
+    }
+
+    /// With these settings besides, and the logs of all processes in one file.
+    pub async fn with(start: Start, settings: &[(&str, &str)], log: Option<&Path>) -> Self {
         let engines = engines().expect("the engines are named");
         let name = format!("flows_{:016x}", rand::random::<u64>());
         admin(&engines.postgres, format!("CREATE DATABASE {name}"))
@@ -146,6 +155,11 @@ impl Ground {
             ports: Ports::take(),
             folder: tempfile::tempdir().expect("a folder"),
             start,
+            settings: settings
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            log: log.map(Path::to_owned),
         }
     }
 
@@ -184,7 +198,11 @@ impl Ground {
             .env("HOMESTAY__SECRETS__SANDBOX", SECRET)
             .env("HOMESTAY__GATEWAY__TRUST_FORWARDED", "true")
             .envs(self.start.settings())
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
+        if let Some(log) = &self.log {
+            command.stderr(appending(log));
+        }
         for (domain, port) in DOMAINS.iter().zip(12_001..) {
             let name = domain.to_uppercase();
             command
@@ -319,7 +337,11 @@ pub struct Fleet {
 
 impl Fleet {
     pub async fn start(start: Start) -> Self {
-        let ground = Ground::new(start).await;
+        Self::on(Ground::new(start).await).await
+    }
+
+    pub async fn on(ground: Ground) -> Self {
+        let start = ground.start;
         ground.migrate();
         let gateway = gateway(&ground);
         let fleet = Self {
@@ -375,6 +397,12 @@ impl Fleet {
         }
         good
     }
+}
+
+/// A file that any number of processes write lines to.
+pub fn appending(path: &Path) -> std::fs::File {
+    let mut options = std::fs::File::options();
+    options.create(true).append(true).open(path).expect("a log")
 }
 
 pub async fn until_ready(http: &reqwest::Client, admin: &str) {
