@@ -131,7 +131,7 @@ pub struct Ground {
     /// Settings besides those of the start.
     settings: Vec<(String, String)>,
     /// Where all processes log to.
-    log: Option<PathBuf>,
+    pub log: PathBuf,
 }
 
 impl Ground {
@@ -147,19 +147,20 @@ impl Ground {
             .await
             .expect("a database");
         let (brokers, stand_in) = engines.kafka.up(&format!("{name}."));
+        let folder = tempfile::tempdir().expect("a folder");
         Self {
             engines,
             name,
             brokers,
             _stand_in: stand_in,
             ports: Ports::take(),
-            folder: tempfile::tempdir().expect("a folder"),
+            log: log.map_or_else(|| folder.path().join("log"), Path::to_owned),
+            folder,
             start,
             settings: settings
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
-            log: log.map(Path::to_owned),
         }
     }
 
@@ -200,9 +201,6 @@ impl Ground {
             .envs(self.start.settings())
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
-        if let Some(log) = &self.log {
-            command.stderr(appending(log));
-        }
         for (domain, port) in DOMAINS.iter().zip(12_001..) {
             let name = domain.to_uppercase();
             command
@@ -213,6 +211,13 @@ impl Ground {
                 );
         }
         command
+    }
+
+    /// Starts targets, which log to the ground's file.
+    pub fn start(&self, targets: &[&str]) -> Process {
+        let mut command = self.command(targets);
+        command.stderr(appending(&self.log));
+        Process::start(command)
     }
 
     /// Runs a command of the program that must succeed.
@@ -365,7 +370,7 @@ impl Fleet {
         for (name, ..) in TARGETS {
             self.processes()
                 .entry(name)
-                .or_insert_with(|| Process::start(self.ground.command(&[name])));
+                .or_insert_with(|| self.ground.start(&[name]));
         }
         let http = client();
         for (name, ..) in TARGETS {
@@ -403,6 +408,20 @@ impl Fleet {
 pub fn appending(path: &Path) -> std::fs::File {
     let mut options = std::fs::File::options();
     options.create(true).append(true).open(path).expect("a log")
+}
+
+/// The end of a log, to go with a test that is failing: its own output is shown then, what its processes print is not its own.
+pub fn show_end_of(log: &Path) {
+    if !std::thread::panicking() {
+        return;
+    }
+    let Ok(bytes) = std::fs::read(log) else { return };
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    println!("the last of {} lines in the log of its processes:", lines.len());
+    for line in &lines[lines.len().saturating_sub(40)..] {
+        println!("  {line}");
+    }
 }
 
 pub async fn until_ready(http: &reqwest::Client, admin: &str) {
@@ -458,6 +477,7 @@ fn gateway(ground: &Ground) -> Gateway {
         .arg("-c")
         .arg(&path)
         .args(["-e", "stderr", "-g", "daemon off; user root;"])
-        .stdin(Stdio::null());
+        .stdin(Stdio::null())
+        .stderr(appending(&ground.log));
     Gateway(Process::start(nginx))
 }

@@ -3,7 +3,7 @@
 pub mod fleet;
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
@@ -107,10 +107,7 @@ impl Place {
             Self::Folder(folder) => {
                 let mut command = command(folder.path(), start);
                 command.envs(settings.iter().copied());
-                if let Some(log) = log {
-                    command.stderr(fleet::appending(log));
-                }
-                Program::run(folder.path(), start, command).await
+                Program::run(folder.path(), start, command, log).await
             }
             Self::Servers(fleet) => {
                 fleet.revive().await;
@@ -129,7 +126,17 @@ pub struct Program {
     pub http: Client,
     /// As kept in its data folder.
     secrets: Option<Value>,
+    _log: Option<Log>,
     _folder: Option<tempfile::TempDir>,
+}
+
+/// Where a process logs to; shown if the test fails.
+struct Log(PathBuf);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        fleet::show_end_of(&self.0);
+    }
 }
 
 enum Runs {
@@ -177,6 +184,7 @@ impl Program {
             admins: Vec::new(),
             http: client(),
             secrets: None,
+            _log: None,
             _folder: None,
         }
     }
@@ -187,6 +195,7 @@ impl Program {
             base: fleet.base(),
             admins: admins.collect(),
             http: client(),
+            _log: Some(Log(fleet.ground.log.clone())),
             runs: Runs::Fleet(fleet),
             secrets: None,
             _folder: None,
@@ -195,11 +204,13 @@ impl Program {
 
     /// Starts the one process and waits until it says that it is ready.
     pub async fn embedded(data: &Path, start: Start) -> Self {
-        Self::run(data, start, command(data, start)).await
+        Self::run(data, start, command(data, start), None).await
     }
 
-    async fn run(data: &Path, start: Start, mut command: Command) -> Self {
+    async fn run(data: &Path, start: Start, mut command: Command, log: Option<&Path>) -> Self {
+        let log = Log(log.map_or_else(|| data.join("log"), Path::to_owned));
         let mut child = command
+            .stderr(fleet::appending(&log.0))
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program starts");
@@ -228,6 +239,7 @@ impl Program {
             admins: vec![admin],
             http: client(),
             secrets: serde_json::from_str(&secrets).ok(),
+            _log: Some(log),
             runs: Runs::One {
                 child: Box::new(child),
                 _lines: lines,
