@@ -5,6 +5,7 @@
 //! module.
 
 mod audit;
+mod authorisation;
 mod booking;
 mod closing;
 mod contention;
@@ -14,6 +15,7 @@ mod demo;
 mod harness;
 mod input;
 mod operators;
+mod people;
 mod processes;
 mod race;
 mod startup;
@@ -45,6 +47,9 @@ macro_rules! in_both_modes {
 in_both_modes! {
     audit {
         books_that_agree_are_passed_and_every_kind_of_corruption_is_named,
+    }
+    authorisation {
+        every_route_answers_each_kind_of_caller_as_the_table_says,
     }
     booking {
         a_guest_books_and_pays_and_gets_a_check_in_code,
@@ -89,6 +94,11 @@ in_both_modes! {
     }
     race {
         payments_around_expiry_are_confirmed_or_refunded_whatever_is_killed,
+    }
+    people {
+        a_granted_role_counts_from_the_next_refresh_on,
+        the_first_admin_is_made_from_its_secret_and_logins_are_throttled,
+        the_logs_of_a_day_name_orders_and_traces_and_no_secret,
     }
     startup {
         a_request_that_is_half_sent_does_not_keep_the_program_from_stopping,
