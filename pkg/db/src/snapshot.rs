@@ -45,10 +45,12 @@ impl Snapshot {
     async fn begin(options: AnyConnectOptions, dialect: Dialect, begin: &'static str) -> Result<Self> {
         let mut conn = AnyConnection::connect_with(&options.disable_statement_logging()).await?;
         sqlx::raw_sql(begin).execute(&mut conn).await?;
-        // Both databases take their snapshot at the first read, not at BEGIN.
-        sqlx::query("SELECT COUNT(*) FROM outbox")
-            .fetch_one(&mut conn)
-            .await?;
+        // Both databases take their snapshot at the first statement, not at BEGIN; SQLite at one that reads the file.
+        let first = match dialect {
+            Dialect::Sqlite => "SELECT COUNT(*) FROM sqlite_schema",
+            Dialect::Postgres => "SELECT 1",
+        };
+        sqlx::query(first).fetch_one(&mut conn).await?;
         Ok(Self { conn, dialect })
     }
 
