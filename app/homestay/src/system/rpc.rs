@@ -106,6 +106,10 @@ impl Parts<'_> {
         if config.public_base_url.is_empty() {
             self.base_url.clone_into(&mut config.public_base_url);
         }
+        let rates = payment_rpc::Rates {
+            fee_bp: config.fee_bp,
+            commission_bp: config.commission_bp,
+        };
         let orders = OrderClient::new(self.links.of(target, Domain::Order)?);
         let sandbox = || {
             Sandbox::for_demonstration(
@@ -129,7 +133,8 @@ impl Parts<'_> {
             orders.clone(),
             providers,
         )
-        .with_users(users);
+        .with_users(users)
+        .with_rates(rates);
         Ok(self.bind(target, payment_rpc::METHODS, PaymentServer::new(service)))
     }
 

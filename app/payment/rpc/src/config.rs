@@ -18,6 +18,10 @@ pub struct Config {
     pub public_base_url: String,
     /// Address under which the sandbox reaches the system with its callbacks. Absent: `public_base_url`.
     pub callback_base_url: Option<String>,
+    /// What a provider keeps of each capture, in basis points (hundredths of a per cent), for the ledger.
+    pub fee_bp: i64,
+    /// What we keep of money that goes to a host, in basis points.
+    pub commission_bp: i64,
     /// How long the sandbox waits for the answer to a callback, such as "1500ms".
     #[serde(with = "humantime_serde")]
     pub callback_timeout: Duration,
@@ -33,6 +37,8 @@ impl Default for Config {
             provider: "sandbox".to_owned(),
             public_base_url: String::new(),
             callback_base_url: None,
+            fee_bp: 0,
+            commission_bp: 0,
             callback_timeout: Duration::from_millis(1500),
             wechat: WechatPayConfig::default(),
             stripe: StripeConfig::default(),
@@ -60,6 +66,11 @@ impl Config {
         for (key, url) in urls {
             if let Some(url) = url {
                 address(key, url)?;
+            }
+        }
+        for (key, bp) in [("fee_bp", self.fee_bp), ("commission_bp", self.commission_bp)] {
+            if !(0..=10_000).contains(&bp) {
+                return Err(Error::invalid(key, "must be from 0 to 10000"));
             }
         }
         if self.callback_timeout.is_zero() {
@@ -137,6 +148,8 @@ mod tests {
             (r#"{"public_base_url":"http://"}"#, "public_base_url"),
             (r#"{"callback_base_url":""}"#, "callback_base_url"),
             (r#"{"callback_timeout":"0s"}"#, "callback_timeout"),
+            (r#"{"fee_bp":-1}"#, "fee_bp"),
+            (r#"{"commission_bp":10001}"#, "commission_bp"),
         ];
         for (text, key) in table {
             let config: Config = serde_json::from_str(text).unwrap();

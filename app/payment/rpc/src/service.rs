@@ -110,7 +110,17 @@ pub struct PaymentService {
     pub(crate) clock: Clock,
     pub(crate) order: OrderClient<Channel>,
     pub(crate) users: Option<UserCenterClient<Channel>>,
+    pub(crate) rates: Rates,
     providers: Arc<Providers>,
+}
+
+/// What is kept of money that passes, in basis points.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// By the provider, of each capture.
+    pub fee_bp: i64,
+    /// By us, of what goes to a host.
+    pub commission_bp: i64,
 }
 
 impl PaymentService {
@@ -123,6 +133,7 @@ impl PaymentService {
             clock,
             order,
             users: None,
+            rates: Rates::default(),
             providers: Arc::new(providers),
         }
     }
@@ -131,6 +142,13 @@ impl PaymentService {
     #[must_use]
     pub fn with_users(mut self, users: UserCenterClient<Channel>) -> Self {
         self.users = Some(users);
+        self
+    }
+
+    /// Posts fees and commissions by these rates; without it there are none.
+    #[must_use]
+    pub fn with_rates(mut self, rates: Rates) -> Self {
+        self.rates = rates;
         self
     }
 
