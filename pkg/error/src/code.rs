@@ -134,10 +134,21 @@ codes! {
     BadSignature = ("BAD_SIGNATURE", 104_004, UNAUTHORIZED, Unauthenticated, "signature is not valid"),
     /// The callback does not match what is known.
     BadCallback = ("BAD_CALLBACK", 104_005, BAD_REQUEST, InvalidArgument, "callback refused"),
-    /// The provider refused or does not answer.
+    /// The provider does not answer, or not as it should.
     Provider = ("PROVIDER", 104_006, SERVICE_UNAVAILABLE, Unavailable, "payment provider unavailable, try again later"),
     /// The payment's state does not allow this.
     PaymentState = ("PAYMENT_STATE", 104_007, CONFLICT, FailedPrecondition, "the payment's state does not allow this"),
+    /// The provider will not do it, however often it is asked.
+    ProviderRefused = ("PROVIDER_REFUSED", 104_020, CONFLICT, FailedPrecondition, "the payment provider refused"),
+    /// Who pays by WeChat needs a WeChat identity bound to the account.
+    WechatNotBound = ("WECHAT_NOT_BOUND", 104_021, CONFLICT, FailedPrecondition, "no WeChat identity is bound to this account: send a code to /usercenter/v1/user/wxMiniAuth with this token, then pay"),
+
+    /// The refund is more than is left of the payment.
+    RefundExceeds = ("REFUND_EXCEEDS", 104_020, CONFLICT, FailedPrecondition, "so much is not left to refund"),
+    /// No case has this id.
+    CaseNotFound = ("CASE_NOT_FOUND", 104_021, NOT_FOUND, NotFound, "case no exists"),
+    /// The case was resolved, by somebody else or otherwise.
+    CaseState = ("CASE_STATE", 104_022, CONFLICT, FailedPrecondition, "the case is resolved"),
 
     /// The job's lease is held by somebody else.
     StaleToken = ("STALE_TOKEN", 105_001, CONFLICT, FailedPrecondition, "stale fencing token"),

@@ -16,6 +16,7 @@ use homestay_proto::payment::payment_client::PaymentClient;
 use homestay_proto::payment::payment_server::PaymentServer;
 use homestay_proto::travel::travel_client::TravelClient;
 use homestay_proto::travel::travel_server::TravelServer;
+use homestay_proto::usercenter::user_center_client::UserCenterClient;
 use homestay_proto::usercenter::user_center_server::UserCenterServer;
 use homestay_rpc::{Guard, Serving};
 use homestay_service::{Health, ServiceGroup, Stop, Tasks};
@@ -105,22 +106,35 @@ impl Parts<'_> {
         if config.public_base_url.is_empty() {
             self.base_url.clone_into(&mut config.public_base_url);
         }
+        let rates = payment_rpc::Rates {
+            fee_bp: config.fee_bp,
+            commission_bp: config.commission_bp,
+        };
         let orders = OrderClient::new(self.links.of(target, Domain::Order)?);
-        let sandbox = Sandbox::for_demonstration(
+        let sandbox = || {
+            Sandbox::for_demonstration(
+                db.clone(),
+                ids.clone(),
+                clock.clone(),
+                orders.clone(),
+                &config,
+                &self.secrets.sandbox,
+            )
+        };
+        let providers = Providers::of(&config, clock, sandbox).map_err(|error| {
+            let key = error.field_name().unwrap_or_default();
+            format!("payment.{key}: {}", error.message())
+        })?;
+        let users = UserCenterClient::new(self.links.of(target, Domain::Usercenter)?);
+        let service = payment_rpc::PaymentService::new(
             db.clone(),
             ids.clone(),
             clock.clone(),
             orders.clone(),
-            &config,
-            &self.secrets.sandbox,
-        );
-        let service = payment_rpc::PaymentService::new(
-            db.clone(),
-            ids,
-            clock.clone(),
-            orders,
-            Providers::sandbox(sandbox),
-        );
+            providers,
+        )
+        .with_users(users)
+        .with_rates(rates);
         Ok(self.bind(target, PaymentServer::new(service)))
     }
 

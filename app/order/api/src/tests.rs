@@ -162,6 +162,18 @@ impl Order for Fake {
     ) -> Reply<pb::ResolveHoldsReply> {
         unreachable!("no route asks")
     }
+    async fn preview_cancel(&self, _: tonic::Request<pb::PreviewCancelRequest>) -> Reply<pb::CancelPreview> {
+        unreachable!("nobody asks")
+    }
+    async fn change(&self, _: tonic::Request<pb::ChangeRequest>) -> Reply<pb::ChangeReply> {
+        unreachable!("nobody asks")
+    }
+    async fn quote_change(&self, _: tonic::Request<pb::ChangeRequest>) -> Reply<pb::ChangeView> {
+        unreachable!("nobody asks")
+    }
+    async fn list_changes(&self, _: tonic::Request<pb::ListChangesRequest>) -> Reply<pb::ChangeList> {
+        unreachable!("nobody asks")
+    }
     async fn mark_told(&self, _: tonic::Request<pb::MarkToldRequest>) -> Reply<Empty> {
         unreachable!("no route asks")
     }
@@ -220,6 +232,24 @@ impl Payment for Fake {
     }
     async fn sandbox_deliver(&self, _: tonic::Request<pay::SandboxDeliverRequest>) -> Reply<Empty> {
         unreachable!("no route asks")
+    }
+    async fn settle(&self, _: tonic::Request<pay::SettleRequest>) -> Reply<pay::SettleReply> {
+        unreachable!("order-api does not ask")
+    }
+    async fn open_case(&self, _: tonic::Request<pay::OpenCaseRequest>) -> Reply<pay::Case> {
+        unreachable!("order-api does not ask")
+    }
+    async fn list_cases(&self, _: tonic::Request<pay::ListCasesRequest>) -> Reply<pay::CaseList> {
+        unreachable!("order-api does not ask")
+    }
+    async fn get_case(&self, _: tonic::Request<pay::GetCaseRequest>) -> Reply<pay::Case> {
+        unreachable!("order-api does not ask")
+    }
+    async fn note_case(&self, _: tonic::Request<pay::NoteCaseRequest>) -> Reply<pay::Case> {
+        unreachable!("order-api does not ask")
+    }
+    async fn resolve_case(&self, _: tonic::Request<pay::ResolveCaseRequest>) -> Reply<pay::Case> {
+        unreachable!("order-api does not ask")
     }
 }
 

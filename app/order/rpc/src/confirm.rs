@@ -80,6 +80,7 @@ impl OrderService {
                 start_s: 0,
                 end_s: 0,
                 new_booking: false,
+                change_of_attempt: 0,
             })
             .await;
         let unit = match hold {

@@ -137,6 +137,7 @@ impl OrderService {
                 fingerprint: fingerprint.clone(),
                 expected_total_cents: new.expected_total_cents,
                 new_booking: true,
+                change_of_attempt: 0,
             })
             .await?;
         let order = self.place(new, hold, hold_key, fingerprint)?;

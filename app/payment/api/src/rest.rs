@@ -64,6 +64,41 @@ pub struct PaymentJson {
     pub created_at: Option<String>,
     /// When the money came, RFC 3339; null until then.
     pub captured_at: Option<String>,
+    /// What a page inside WeChat passes to `wx.requestPayment`; only where WeChat takes the money, and only as the answer to
+    /// starting a payment that is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wechat: Option<WechatJson>,
+}
+
+/// The six fields of a WeChat prepay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WechatJson {
+    /// The app the payment belongs to.
+    pub appid: String,
+    /// Random text.
+    pub nonce_str: String,
+    /// The merchant's signature over the others.
+    pub pay_sign: String,
+    /// `prepay_id=…`.
+    pub package: String,
+    /// Unix seconds.
+    pub timestamp: String,
+    /// `RSA`.
+    pub sign_type: String,
+}
+
+impl From<pb::WechatPrepay> for WechatJson {
+    fn from(fields: pb::WechatPrepay) -> Self {
+        Self {
+            appid: fields.appid,
+            nonce_str: fields.nonce_str,
+            pay_sign: fields.pay_sign,
+            package: fields.package,
+            timestamp: fields.timestamp,
+            sign_type: fields.sign_type,
+        }
+    }
 }
 
 impl From<pb::PaymentView> for PaymentJson {
@@ -80,6 +115,7 @@ impl From<pb::PaymentView> for PaymentJson {
             expires_at: rfc3339(view.expires_at_ms),
             created_at: rfc3339(view.created_at_ms),
             captured_at: rfc3339(view.captured_at_ms),
+            wechat: view.wechat.map(WechatJson::from),
         }
     }
 }
@@ -100,7 +136,8 @@ impl From<pb::PaymentView> for PaymentJson {
         (status = 400, description = "A field is missing or wrong", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "No good token", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such order of the caller", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`NOT_PAYABLE`: the order does not wait for payment", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`NOT_PAYABLE`: the order does not wait for payment. `WECHAT_NOT_BOUND`: WeChat takes the \
+            money, and the account has no WeChat identity. `PROVIDER_REFUSED`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`: the key was used for another order", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The provider does not answer", body = Problem, content_type = "application/problem+json"),
     ),

@@ -166,6 +166,24 @@ impl Payment for FakePayment {
     async fn sandbox_deliver(&self, _: tonic::Request<pb::SandboxDeliverRequest>) -> Reply<Empty> {
         unreachable!("no route")
     }
+    async fn settle(&self, _: tonic::Request<pb::SettleRequest>) -> Reply<pb::SettleReply> {
+        unreachable!("not called")
+    }
+    async fn open_case(&self, _: tonic::Request<pb::OpenCaseRequest>) -> Reply<pb::Case> {
+        unreachable!("not called")
+    }
+    async fn list_cases(&self, _: tonic::Request<pb::ListCasesRequest>) -> Reply<pb::CaseList> {
+        unreachable!("not called")
+    }
+    async fn get_case(&self, _: tonic::Request<pb::GetCaseRequest>) -> Reply<pb::Case> {
+        unreachable!("not called")
+    }
+    async fn note_case(&self, _: tonic::Request<pb::NoteCaseRequest>) -> Reply<pb::Case> {
+        unreachable!("not called")
+    }
+    async fn resolve_case(&self, _: tonic::Request<pb::ResolveCaseRequest>) -> Reply<pb::Case> {
+        unreachable!("not called")
+    }
 }
 
 fn keys() -> Keys {

@@ -71,6 +71,24 @@ impl Payment for FakePayment {
     async fn sandbox_act(&self, _: Request<pb::SandboxActRequest>) -> Reply<pb::SandboxCharge> {
         unreachable!("not called")
     }
+    async fn settle(&self, _: Request<pb::SettleRequest>) -> Reply<pb::SettleReply> {
+        unreachable!("not called")
+    }
+    async fn open_case(&self, _: Request<pb::OpenCaseRequest>) -> Reply<pb::Case> {
+        unreachable!("not called")
+    }
+    async fn list_cases(&self, _: Request<pb::ListCasesRequest>) -> Reply<pb::CaseList> {
+        unreachable!("not called")
+    }
+    async fn get_case(&self, _: Request<pb::GetCaseRequest>) -> Reply<pb::Case> {
+        unreachable!("not called")
+    }
+    async fn note_case(&self, _: Request<pb::NoteCaseRequest>) -> Reply<pb::Case> {
+        unreachable!("not called")
+    }
+    async fn resolve_case(&self, _: Request<pb::ResolveCaseRequest>) -> Reply<pb::Case> {
+        unreachable!("not called")
+    }
 }
 
 /// Hands a payload to the row of `kind`.
@@ -125,15 +143,12 @@ async fn what_may_pass_is_tried_again_and_a_refusal_is_final() {
 }
 
 #[tokio::test]
-async fn a_refused_refund_is_a_dead_letter_that_names_it() {
+async fn a_refused_refund_is_done_as_it_is_a_case_now() {
     let fake = FakePayment::default();
-    let failure = hand(&fake, job::PAYMENT_REFUND, r#"{"refund_sn":"RFD-refused"}"#)
+    hand(&fake, job::PAYMENT_REFUND, r#"{"refund_sn":"RFD-refused"}"#)
         .await
-        .unwrap_err();
-    let Failure::Dead(error) = failure else {
-        panic!("{failure:?}");
-    };
-    assert!(error.message().contains("RFD-refused"), "{error:?}");
+        .unwrap();
+    assert_eq!(*fake.asked.lock().unwrap(), ["refund RFD-refused"]);
 }
 
 #[tokio::test]

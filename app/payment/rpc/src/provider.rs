@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 
-use homestay_error::Result;
+use homestay_error::{Error, Result};
 use homestay_types::{OrderSn, PaymentSn, RefundSn};
 
-/// What a provider is to prepare. Its payment number is the idempotency key: preparing it twice gives the same charge.
+/// Content type of plain answers to callbacks.
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+
+/// What a provider is to prepare, or has prepared. Its payment number is the idempotency key: preparing it twice gives the
+/// same charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrepayIntent {
     /// Our number, the provider's `out_trade_no`.
@@ -20,6 +24,11 @@ pub struct PrepayIntent {
     pub currency: String,
     /// Unix milliseconds after which the provider must not take money.
     pub expires_at_ms: i64,
+    /// Who pays, as the provider knows them (WeChat's openid); empty where [`PaymentProvider::needs_payer`] is false, and
+    /// when the payment is only looked up or closed.
+    pub payer: String,
+    /// The provider's own number of the payment, as far as we know it; empty before its first answer.
+    pub provider_ref: String,
 }
 
 /// What the payer needs to pay.
@@ -29,6 +38,23 @@ pub struct Prepay {
     pub pay_url: String,
     /// The provider's own number.
     pub provider_ref: String,
+}
+
+/// What a page inside WeChat needs to open the payment: the six fields of JSAPI (contract.md §1.3), freshly signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WechatPrepay {
+    /// The app the page belongs to.
+    pub appid: String,
+    /// Random text.
+    pub nonce_str: String,
+    /// The merchant's signature over the other fields.
+    pub pay_sign: String,
+    /// `prepay_id=…`.
+    pub package: String,
+    /// Unix seconds.
+    pub timestamp: String,
+    /// `RSA`.
+    pub sign_type: String,
 }
 
 /// What the provider's books say about a payment.
@@ -84,7 +110,7 @@ pub struct RefundIntent {
 /// How refunding went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefundOutcome {
-    /// The money is on its way.
+    /// The money is back, or on its way and can no longer be stopped.
     Succeeded,
     /// The provider works on it: a callback follows, or ask again.
     Pending,
@@ -99,8 +125,14 @@ pub enum EventKind {
     Captured,
     /// Declined.
     Failed,
-    /// The money went back.
+    /// Nobody can pay any more.
+    Closed,
+    /// Money went back.
     Refunded,
+    /// A refund will not happen: somebody has to look.
+    RefundFailed,
+    /// Genuine, and nothing to us: answered with success, so that it is not sent again.
+    Other,
 }
 
 /// A callback whose signature and time were good.
@@ -108,11 +140,13 @@ pub enum EventKind {
 pub struct ProviderEvent {
     /// The provider's id of the event, the same at every delivery.
     pub event_id: String,
-    /// Our number, as the provider repeats it.
+    /// Our number, as the provider repeats it; empty if [`EventKind::Other`], and where the provider gives only its own.
     pub payment_sn: String,
+    /// Our number of the refund; empty if it is about none, or the provider refunded of its own accord.
+    pub refund_sn: String,
     /// What happened.
     pub kind: EventKind,
-    /// What was charged or refunded: the amount to be compared.
+    /// What was charged or, of an event about a refund, what that refund is about: the amount to be compared.
     pub total_cents: i64,
     /// What is left of it for the payer after coupons; for the books only (holes.md B09).
     pub payer_total_cents: i64,
@@ -122,6 +156,24 @@ pub struct ProviderEvent {
     pub occurred_at_ms: i64,
     /// The provider's own number of the payment.
     pub provider_ref: String,
+}
+
+impl ProviderEvent {
+    /// An event that is nothing to us.
+    #[must_use]
+    pub fn other(event_id: String) -> Self {
+        Self {
+            event_id,
+            payment_sn: String::new(),
+            refund_sn: String::new(),
+            kind: EventKind::Other,
+            total_cents: 0,
+            payer_total_cents: 0,
+            currency: String::new(),
+            occurred_at_ms: 0,
+            provider_ref: String::new(),
+        }
+    }
 }
 
 /// A payment provider. Every call may be repeated: payment and refund numbers are its idempotency keys.
@@ -136,16 +188,34 @@ pub trait PaymentProvider: std::fmt::Debug + Send + Sync {
     /// Kind of payment as the contract's `payType` shows it.
     fn pay_type(&self) -> &'static str;
 
+    /// Whether [`PrepayIntent::payer`] must be filled.
+    fn needs_payer(&self) -> bool {
+        false
+    }
+
     /// Prepares a payment, or finds the one prepared before.
+    ///
+    /// # Errors
+    /// [`homestay_error::Code::ProviderRefused`] if it will not, however often it is asked.
     async fn prepay(&self, intent: &PrepayIntent) -> Result<Prepay>;
 
+    /// What the payer's browser needs beside the address of a pay page, for a payment that was prepared under
+    /// `provider_ref`. Asks nobody.
+    ///
+    /// # Errors
+    /// [`homestay_error::Code::Internal`] if it cannot be signed.
+    fn in_browser(&self, provider_ref: &str) -> Result<Option<WechatPrepay>> {
+        let _ = provider_ref;
+        Ok(None)
+    }
+
     /// Looks a payment up in the provider's books.
-    async fn query(&self, payment: &PaymentSn) -> Result<ProviderState>;
+    async fn query(&self, intent: &PrepayIntent) -> Result<ProviderState>;
 
     /// Makes an open payment unpayable.
-    async fn close(&self, payment: &PaymentSn) -> Result<CloseOutcome>;
+    async fn close(&self, intent: &PrepayIntent) -> Result<CloseOutcome>;
 
-    /// Pays back.
+    /// Pays back. Asked again with the same number it answers how the refund stands.
     async fn refund(&self, intent: &RefundIntent) -> Result<RefundOutcome>;
 
     /// Checks signature and time of a callback, then reads it. Header names are in lower case.
@@ -159,4 +229,10 @@ pub trait PaymentProvider: std::fmt::Debug + Send + Sync {
         body: &[u8],
         now_ms: i64,
     ) -> Result<ProviderEvent>;
+
+    /// What the provider reads when its callback is not taken: content type and body.
+    fn refusal(&self, error: &Error) -> (&'static str, &'static str) {
+        let _ = error;
+        (TEXT, "FAIL")
+    }
 }

@@ -14,7 +14,33 @@ use homestay_error::Code;
 use homestay_proto::payment as pb;
 
 use self::support::{GUEST, STAFF, STRANGER, World, code};
-use crate::METHODS;
+use crate::store::Payment;
+use crate::{METHODS, State};
+
+/// A payment over 256 yuan, as its row would be.
+pub(crate) fn a_payment() -> Payment {
+    Payment {
+        id: 1,
+        sn: "PMT2026112110160000000002".parse().unwrap(),
+        order_sn: "HSO2026112110155900000001".parse().unwrap(),
+        charge: 0,
+        user_id: GUEST,
+        provider: "sandbox".to_owned(),
+        pay_type: "SANDBOX".to_owned(),
+        description: String::new(),
+        state: State::Created,
+        live: true,
+        amount_cents: 25_600,
+        refunded_cents: 0,
+        refund_reserved_cents: 0,
+        currency: "CNY".to_owned(),
+        pay_url: String::new(),
+        provider_ref: String::new(),
+        expires_at_ms: 0,
+        created_at_ms: 0,
+        captured_at_ms: 0,
+    }
+}
 
 #[test]
 fn the_method_table_names_every_method() {
@@ -69,6 +95,7 @@ async fn a_guest_may_not_close_refund_or_sweep() {
     let mut guest = world.as_user(GUEST);
     let close = pb::CloseForOrderRequest {
         order_sn: order.clone(),
+        ..Default::default()
     };
     assert_eq!(
         code(guest.close_for_order(close).await.unwrap_err()),
@@ -76,7 +103,7 @@ async fn a_guest_may_not_close_refund_or_sweep() {
     );
     let refund = pb::RefundRequest {
         payment_sn: payment.sn,
-        reason: String::new(),
+        ..Default::default()
     };
     assert_eq!(code(guest.refund(refund).await.unwrap_err()), Code::Forbidden);
     let sweep = guest.sweep(homestay_proto::common::Empty {}).await;

@@ -35,6 +35,8 @@ impl From<House> for pb::House {
             open_until: date_of_number(house.open_until).to_string(),
             star: mean_star(house.star_tenths, house.star_count),
             created_at_ms: house.created_at_ms,
+            policy: None,
+            check_in_minute: 0,
         }
     }
 }

@@ -149,6 +149,8 @@ fn plain_house(id: i64, city: &City, spec: &HouseSpec, shop_id: i64, host: i64, 
         open_until: date_of_number(day_number(today) + OPEN_DAYS).to_string(),
         star: 0.0,
         created_at_ms: BORN_MS + id * 60_000,
+        policy: None,
+        check_in_minute: 0,
     }
 }
 

@@ -131,6 +131,7 @@ impl UserCenter for FakeUsers {
             role: "host".into(),
             wechat_bound: true,
             created_at_ms: NOW_MS,
+            wechat_openid: String::new(),
         }))
     }
 

@@ -11,7 +11,7 @@ use homestay_proto::usercenter::{
     LogoutRequest, Profile, Profiles, RefreshRequest, RegisterRequest, SeedReply, SeedRequest, Session,
     SessionKind, User, Users, WxMiniAuthRequest,
 };
-use homestay_rpc::actor;
+use homestay_rpc::{Actor, actor};
 use homestay_types::Role;
 use tonic::{Request, Response, Status};
 
@@ -164,7 +164,11 @@ impl UserCenter for UserService {
     async fn get_user(&self, request: Request<GetUserRequest>) -> Result<Response<User>, Status> {
         let actor = actor(&request);
         let user = profile::user(&self.db, &actor, request.into_inner().id).await?;
-        Ok(Response::new(user.into()))
+        let mut user = User::from(user);
+        if !matches!(actor, Actor::Service(_)) {
+            user.wechat_openid.clear();
+        }
+        Ok(Response::new(user))
     }
 
     async fn get_profiles(&self, request: Request<GetProfilesRequest>) -> Result<Response<Profiles>, Status> {
@@ -197,7 +201,13 @@ impl UserCenter for UserService {
         }
         let users = store::by_role(&self.db, role).await?;
         Ok(Response::new(Users {
-            users: users.into_iter().map(User::from).collect(),
+            users: users
+                .into_iter()
+                .map(|account| User {
+                    wechat_openid: String::new(),
+                    ..account.into()
+                })
+                .collect(),
         }))
     }
 }
@@ -212,8 +222,9 @@ impl From<store::Account> for User {
             avatar: account.avatar,
             info: account.info,
             role: account.role.as_str().to_owned(),
-            wechat_bound: account.wechat_bound,
+            wechat_bound: !account.wechat_openid.is_empty(),
             created_at_ms: account.created_at_ms,
+            wechat_openid: account.wechat_openid,
         }
     }
 }

@@ -494,4 +494,22 @@ impl Payment for FakePayment {
     async fn sandbox_deliver(&self, _: Request<pay::SandboxDeliverRequest>) -> Reply<Empty> {
         unreachable!("order-rpc does not ask")
     }
+    async fn settle(&self, _: Request<pay::SettleRequest>) -> Reply<pay::SettleReply> {
+        unreachable!("order-rpc does not ask")
+    }
+    async fn open_case(&self, _: Request<pay::OpenCaseRequest>) -> Reply<pay::Case> {
+        unreachable!("order-rpc does not ask")
+    }
+    async fn list_cases(&self, _: Request<pay::ListCasesRequest>) -> Reply<pay::CaseList> {
+        unreachable!("order-rpc does not ask")
+    }
+    async fn get_case(&self, _: Request<pay::GetCaseRequest>) -> Reply<pay::Case> {
+        unreachable!("order-rpc does not ask")
+    }
+    async fn note_case(&self, _: Request<pay::NoteCaseRequest>) -> Reply<pay::Case> {
+        unreachable!("order-rpc does not ask")
+    }
+    async fn resolve_case(&self, _: Request<pay::ResolveCaseRequest>) -> Reply<pay::Case> {
+        unreachable!("order-rpc does not ask")
+    }
 }

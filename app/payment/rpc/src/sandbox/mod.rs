@@ -17,7 +17,6 @@ use homestay_db::Db;
 use homestay_error::{Code, Error, Result};
 use homestay_proto::order::order_client::OrderClient;
 use homestay_rpc::Channel;
-use homestay_types::PaymentSn;
 use serde::{Deserialize, Serialize};
 
 pub use charge::{Charge, ChargeState};
@@ -114,7 +113,10 @@ pub struct Notification {
     pub kind: String,
     /// The merchant's number.
     pub payment_sn: String,
-    /// What was due.
+    /// The merchant's number of the refund; empty if it is about none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub refund_sn: String,
+    /// What was due, or what was refunded.
     pub total_cents: i64,
     /// What the payer paid after coupons.
     pub payer_total_cents: i64,
@@ -148,6 +150,7 @@ impl PaymentProvider for Sandbox {
             failed_at_ms: 0,
             refunded_at_ms: 0,
             refund_key: String::new(),
+            refunded_cents: 0,
         };
         let charge = self
             .db
@@ -162,8 +165,8 @@ impl PaymentProvider for Sandbox {
         Ok(self.prepared(&charge))
     }
 
-    async fn query(&self, payment: &PaymentSn) -> Result<ProviderState> {
-        let charge = charge::by_payment(self.db.read(), payment.as_str()).await?;
+    async fn query(&self, intent: &PrepayIntent) -> Result<ProviderState> {
+        let charge = charge::by_payment(self.db.read(), intent.payment_sn.as_str()).await?;
         let Some(charge) = charge.map(|charge| charge.at(self.clock.now_ms())) else {
             return Ok(ProviderState::Unknown);
         };
@@ -180,8 +183,8 @@ impl PaymentProvider for Sandbox {
         })
     }
 
-    async fn close(&self, payment: &PaymentSn) -> Result<CloseOutcome> {
-        let sn = payment.to_string();
+    async fn close(&self, intent: &PrepayIntent) -> Result<CloseOutcome> {
+        let sn = intent.payment_sn.to_string();
         let charge = self
             .db
             .write(move |tx| {
@@ -210,14 +213,21 @@ impl PaymentProvider for Sandbox {
                         return Ok(RefundOutcome::Refused("no such charge".to_owned()));
                     };
                     if done {
-                        deliver::announce(tx, &ids, &charge).await?;
+                        deliver::announce_refund(tx, &ids, &charge, key).await?;
                     }
-                    let known = charge.state == ChargeState::Refunded && charge.refund_key == key;
-                    Ok(if known {
-                        RefundOutcome::Succeeded
-                    } else {
-                        RefundOutcome::Refused(format!("a charge that is {}", charge.state.as_str()))
-                    })
+                    let known = charge::refunded(&mut **tx, key).await?;
+                    Ok(
+                        if known.is_some_and(|known| known.amount_cents == intent.amount_cents) {
+                            RefundOutcome::Succeeded
+                        } else {
+                            RefundOutcome::Refused(format!(
+                                "a charge of {} that is {}, of which {} went back",
+                                charge.amount_cents,
+                                charge.state.as_str(),
+                                charge.refunded_cents
+                            ))
+                        },
+                    )
                 })
             })
             .await
@@ -243,6 +253,7 @@ impl PaymentProvider for Sandbox {
             provider_ref: reference(&said.payment_sn),
             event_id: said.event_id,
             payment_sn: said.payment_sn,
+            refund_sn: said.refund_sn,
             kind,
             total_cents: said.total_cents,
             payer_total_cents: said.payer_total_cents,

@@ -5,7 +5,6 @@ use std::sync::Mutex;
 
 use futures::future::BoxFuture;
 use homestay_error::{Code, Error, Result};
-use homestay_types::PaymentSn;
 
 use crate::provider::{
     CloseOutcome, PaymentProvider, Prepay, PrepayIntent, ProviderEvent, ProviderState, RefundIntent,
@@ -94,11 +93,11 @@ impl PaymentProvider for Shaky {
         run(&self.before_prepay_returns).await;
         Ok(prepay)
     }
-    async fn query(&self, payment: &PaymentSn) -> Result<ProviderState> {
-        self.through("query", self.inner.query(payment)).await
+    async fn query(&self, intent: &PrepayIntent) -> Result<ProviderState> {
+        self.through("query", self.inner.query(intent)).await
     }
-    async fn close(&self, payment: &PaymentSn) -> Result<CloseOutcome> {
-        self.through("close", self.inner.close(payment)).await
+    async fn close(&self, intent: &PrepayIntent) -> Result<CloseOutcome> {
+        self.through("close", self.inner.close(intent)).await
     }
     async fn refund(&self, intent: &RefundIntent) -> Result<RefundOutcome> {
         let fault = self.faults.lock().unwrap().get("refund").copied();

@@ -47,6 +47,8 @@ pub(super) fn house(id: i64) -> pb::House {
         open_until: "2027-12-26".into(),
         star: 4.5,
         created_at_ms: 1_795_219_200_000,
+        policy: None,
+        check_in_minute: 0,
     }
 }
 

@@ -87,7 +87,11 @@ impl World {
     }
 
     pub(super) async fn release(&self, order_sn: String, attempt: i64) {
-        let request = pb::ReleaseRequest { order_sn, attempt };
+        let request = pb::ReleaseRequest {
+            order_sn,
+            attempt,
+            ..Default::default()
+        };
         self.travel().release(request).await.unwrap();
     }
 
@@ -145,6 +149,8 @@ pub(super) fn house(id: i64) -> pb::House {
         open_from: day(0),
         open_until: day(400),
         created_at_ms: 1,
+        policy: None,
+        check_in_minute: 0,
         ..pb::House::default()
     }
 }
@@ -266,6 +272,18 @@ impl Order for FakeOrders {
     }
     async fn sweep(&self, _: Request<Empty>) -> Reply<order::SweepReply> {
         not_here()
+    }
+    async fn preview_cancel(&self, _: Request<order::PreviewCancelRequest>) -> Reply<order::CancelPreview> {
+        unreachable!("nobody asks")
+    }
+    async fn change(&self, _: Request<order::ChangeRequest>) -> Reply<order::ChangeReply> {
+        unreachable!("nobody asks")
+    }
+    async fn quote_change(&self, _: Request<order::ChangeRequest>) -> Reply<order::ChangeView> {
+        unreachable!("nobody asks")
+    }
+    async fn list_changes(&self, _: Request<order::ListChangesRequest>) -> Reply<order::ChangeList> {
+        unreachable!("nobody asks")
     }
     async fn mark_told(&self, _: Request<order::MarkToldRequest>) -> Reply<Empty> {
         not_here()

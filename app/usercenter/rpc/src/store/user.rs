@@ -49,7 +49,8 @@ pub(crate) struct Account {
     pub avatar: String,
     pub info: String,
     pub role: Role,
-    pub wechat_bound: bool,
+    /// Empty if none is bound.
+    pub wechat_openid: String,
     pub created_at_ms: i64,
 }
 
@@ -253,7 +254,7 @@ fn account_of(row: &AnyRow) -> Result<Account> {
         avatar: row.try_get("avatar")?,
         info: row.try_get("info")?,
         role: role(row)?,
-        wechat_bound: row.try_get::<Option<String>, _>("auth_key")?.is_some(),
+        wechat_openid: row.try_get::<Option<String>, _>("auth_key")?.unwrap_or_default(),
         created_at_ms: row.try_get("created_at_ms")?,
     })
 }
