@@ -1,5 +1,6 @@
 //! The targets a process can run: their names, ports, and whom they call (design.md §3).
 
+use homestay_rpc::Methods;
 use homestay_types::topic;
 
 use crate::settings::Mode;
@@ -41,6 +42,17 @@ impl Domain {
             Self::Order => &[topic::ORDER_CHANGED],
             Self::Payment => &[topic::PAYMENT_STATUS],
             Self::Travel | Self::Usercenter | Self::Mqueue => &[],
+        }
+    }
+
+    /// Who may call which method of its server: the one table that its guard and the apis before it ask.
+    pub const fn methods(self) -> Methods {
+        match self {
+            Self::Order => order_rpc::METHODS,
+            Self::Payment => payment_rpc::METHODS,
+            Self::Travel => travel_rpc::METHODS,
+            Self::Usercenter => usercenter_rpc::METHODS,
+            Self::Mqueue => mqueue_rpc::METHODS,
         }
     }
 

@@ -99,6 +99,8 @@ codes! {
     WechatBound = ("WECHAT_BOUND", 101_004, CONFLICT, AlreadyExists, "already bound"),
     /// The refresh token is unknown, expired, used or revoked.
     BadRefreshToken = ("BAD_REFRESH_TOKEN", 101_005, UNAUTHORIZED, Unauthenticated, "refresh token is not valid"),
+    /// Nobody would be admin any more.
+    LastAdmin = ("LAST_ADMIN", 101_006, CONFLICT, FailedPrecondition, "this is the last admin: make another one first"),
 
     /// No house, or none on sale, has this id.
     HouseNotFound = ("HOUSE_NOT_FOUND", 102_001, NOT_FOUND, NotFound, "homestay no exists"),
