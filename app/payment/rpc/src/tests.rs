@@ -12,7 +12,7 @@ mod migration;
 mod parts;
 mod prune;
 mod refund;
-mod roads;
+mod orders;
 mod settlement;
 mod shaky;
 mod support;
