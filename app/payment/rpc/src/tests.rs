@@ -6,6 +6,7 @@ mod close;
 mod create;
 mod late;
 mod refund;
+mod roads;
 mod shaky;
 mod support;
 mod sweep;

@@ -12,6 +12,9 @@ use homestay_proto::order::order_server::{Order, OrderServer};
 use homestay_proto::payment as pb;
 use homestay_proto::payment::payment_client::PaymentClient;
 use homestay_proto::payment::payment_server::PaymentServer;
+use homestay_proto::usercenter as user_pb;
+use homestay_proto::usercenter::user_center_client::UserCenterClient;
+use homestay_proto::usercenter::user_center_server::{UserCenter, UserCenterServer};
 use homestay_rpc::{Actor, Allow, Channel, LocalSlot, Methods};
 use homestay_service::Tasks;
 use homestay_testkit::{NOW_MS, TestDb, channel_as, serve};
@@ -22,6 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tonic::{Request, Response, Status};
 
 use super::shaky::{Fault, Shaky};
+use crate::provider::PaymentProvider;
 use crate::sandbox::{HEADER, Notification, Sandbox, sign};
 use crate::{Config, METHODS, MIGRATIONS, PaymentService, Providers};
 
@@ -93,6 +97,52 @@ impl Order for FakeOrders {
     }
 }
 
+/// All but one of whom have come through WeChat.
+struct FakeUsers;
+
+#[tonic::async_trait]
+impl UserCenter for FakeUsers {
+    async fn get_user(&self, request: Request<user_pb::GetUserRequest>) -> Reply<user_pb::User> {
+        let id = request.into_inner().id;
+        Ok(Response::new(user_pb::User {
+            id,
+            wechat_openid: if id == STRANGER {
+                String::new()
+            } else {
+                format!("openid-{id}")
+            },
+            ..Default::default()
+        }))
+    }
+    async fn register(&self, _: Request<user_pb::RegisterRequest>) -> Reply<user_pb::Session> {
+        unreachable!("not called")
+    }
+    async fn login(&self, _: Request<user_pb::LoginRequest>) -> Reply<user_pb::Session> {
+        unreachable!("not called")
+    }
+    async fn wx_mini_auth(&self, _: Request<user_pb::WxMiniAuthRequest>) -> Reply<user_pb::Session> {
+        unreachable!("not called")
+    }
+    async fn refresh(&self, _: Request<user_pb::RefreshRequest>) -> Reply<user_pb::Session> {
+        unreachable!("not called")
+    }
+    async fn logout(&self, _: Request<user_pb::LogoutRequest>) -> Reply<Empty> {
+        unreachable!("not called")
+    }
+    async fn get_profiles(&self, _: Request<user_pb::GetProfilesRequest>) -> Reply<user_pb::Profiles> {
+        unreachable!("not called")
+    }
+    async fn seed(&self, _: Request<user_pb::SeedRequest>) -> Reply<user_pb::SeedReply> {
+        unreachable!("not called")
+    }
+    async fn grant(&self, _: Request<user_pb::GrantRequest>) -> Reply<user_pb::GrantReply> {
+        unreachable!("not called")
+    }
+    async fn list_by_role(&self, _: Request<user_pb::ListByRoleRequest>) -> Reply<user_pb::Users> {
+        unreachable!("not called")
+    }
+}
+
 pub struct World {
     pub db: TestDb,
     pub clock: Clock,
@@ -106,8 +156,13 @@ pub struct World {
 
 impl World {
     pub async fn start() -> Self {
-        let db = homestay_testkit::database(MIGRATIONS).await;
         let (clock, ids) = homestay_testkit::clock();
+        Self::over(clock, ids, None).await
+    }
+
+    /// New payments go to `real`, if there is one.
+    pub async fn over(clock: Clock, ids: Ids, real: Option<Arc<dyn PaymentProvider>>) -> Self {
+        let db = homestay_testkit::database(MIGRATIONS).await;
         let orders = FakeOrders::default();
         let order_slot = serve(OrderServer::new(orders.clone()), ORDER_METHODS);
         let service = Actor::Service("payment-rpc".into());
@@ -127,8 +182,15 @@ impl World {
             SECRET,
         );
         let provider = Arc::new(Shaky::new(sandbox.clone()));
-        let providers = Providers::new(provider.clone()).with_sandbox_page(sandbox);
-        let payment = PaymentService::new(db.db.clone(), ids.clone(), clock.clone(), order, providers);
+        let providers = match real {
+            Some(real) => Providers::new(real).with(provider.clone()),
+            None => Providers::new(provider.clone()),
+        };
+        let providers = providers.with_sandbox_page(sandbox);
+        let payment = PaymentService::new(db.db.clone(), ids.clone(), clock.clone(), order, providers)
+            .with_users(UserCenterClient::new(homestay_testkit::fake(
+                UserCenterServer::new(FakeUsers),
+            )));
         let slot = serve(PaymentServer::new(payment), METHODS);
         let deaf = Arc::new(AtomicBool::new(false));
         let payment = PaymentClient::new(channel_as(&slot, &Actor::Anonymous));
@@ -168,10 +230,15 @@ impl World {
 
     /// The guest's order over an amount, waiting for payment; its number.
     pub fn order(&self, total_cents: i64) -> String {
+        self.order_of(GUEST, total_cents)
+    }
+
+    /// Somebody's order.
+    pub fn order_of(&self, user_id: i64, total_cents: i64) -> String {
         let sn = self.ids.order_sn().to_string();
         let order = order_pb::OrderView {
             sn: sn.clone(),
-            user_id: GUEST,
+            user_id,
             title: "Lake house".to_owned(),
             check_in: "2026-12-01".to_owned(),
             check_out: "2026-12-03".to_owned(),
