@@ -8,7 +8,7 @@ mod keys;
 mod messages;
 mod notify;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::HashMap;
 use std::time::Duration;
