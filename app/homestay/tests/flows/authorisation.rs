@@ -129,6 +129,7 @@ const ROUTES: &[Row] = &[
     row("POST /order/v1/homestayOrder/userHomestayOrderDetail", OWNER_AND_STAFF, "/order/v1/homestayOrder/userHomestayOrderDetail", r#"{"sn":"<order>"}"#),
     row("POST /payment/v1/thirdPayment/thirdPaymentWxPay", OWNER, "/payment/v1/thirdPayment/thirdPaymentWxPay", PAY),
     row("POST /payment/v1/thirdPayment/thirdPaymentWxPayCallback", PROVIDER, "/payment/v1/thirdPayment/thirdPaymentWxPayCallback", "{}"),
+    row("POST /v1/payments/callbacks/{provider}", PROVIDER, "/v1/payments/callbacks/sandbox", "{}"),
     row("POST /payment/v1/thirdPayment/sandboxCallback", PROVIDER, "/payment/v1/thirdPayment/sandboxCallback", "{}"),
     // Who has the address of a pay page may use it.
     row("GET /sandbox/pay/{token}", EVERYONE, "/sandbox/pay/<pay>", ""),
@@ -377,6 +378,7 @@ const SERVICES: Cells = [U, F, F, F, F, F, F, A];
 const USERS: Cells = [U, A, A, A, A, A, A, F];
 const USERS_AND_SERVICES: Cells = [U, A, A, A, A, A, A, A];
 const SIGNING_IN: Cells = [A, A, A, A, A, A, A, F];
+const STAFF_ALONE: Cells = [U, F, F, F, F, A, A, F];
 const STAFF_AND_SERVICES: Cells = [U, F, F, F, F, A, A, A];
 const ADMINS_AND_SERVICES: Cells = [U, F, F, F, F, F, A, A];
 
@@ -387,6 +389,10 @@ const METHODS: &[(&str, Cells)] = &[
     ("homestay.order.v1.Order/Get", USERS_AND_SERVICES),
     ("homestay.order.v1.Order/List", USERS),
     ("homestay.order.v1.Order/Cancel", USERS),
+    ("homestay.order.v1.Order/PreviewCancel", USERS),
+    ("homestay.order.v1.Order/Change", USERS),
+    ("homestay.order.v1.Order/QuoteChange", USERS),
+    ("homestay.order.v1.Order/ListChanges", USERS),
     ("homestay.order.v1.Order/Advance", SERVICES),
     ("homestay.order.v1.Order/Sweep", SERVICES),
     ("homestay.order.v1.Order/ResolveHolds", SERVICES),
@@ -399,6 +405,12 @@ const METHODS: &[(&str, Cells)] = &[
     ("homestay.payment.v1.Payment/ExecuteRefund", SERVICES),
     ("homestay.payment.v1.Payment/Callback", EVERYONE),
     ("homestay.payment.v1.Payment/Sweep", SERVICES),
+    ("homestay.payment.v1.Payment/Settle", SERVICES),
+    ("homestay.payment.v1.Payment/OpenCase", SERVICES),
+    ("homestay.payment.v1.Payment/ListCases", STAFF_ALONE),
+    ("homestay.payment.v1.Payment/GetCase", STAFF_ALONE),
+    ("homestay.payment.v1.Payment/NoteCase", STAFF_ALONE),
+    ("homestay.payment.v1.Payment/ResolveCase", STAFF_ALONE),
     ("homestay.payment.v1.Payment/SandboxPage", EVERYONE),
     ("homestay.payment.v1.Payment/SandboxAct", EVERYONE),
     ("homestay.payment.v1.Payment/SandboxDeliver", SERVICES),

@@ -13,6 +13,7 @@ mod costs;
 mod crash;
 mod demo;
 mod harness;
+mod idempotency;
 mod input;
 mod operators;
 mod people;
@@ -78,6 +79,11 @@ in_both_modes! {
     demo {
         the_demo_succeeds_again_and_again_where_orders_close_soon,
         where_orders_close_late_the_demo_shows_it_on_a_private_system_and_removes_that,
+    }
+    idempotency {
+        a_key_stands_for_one_request_however_it_is_written_and_as_long_as_its_order,
+        a_key_that_is_none_is_refused_wherever_money_or_nights_are_asked_for,
+        a_key_of_a_payment_stands_for_its_order_and_payment,
     }
     input {
         bad_bookings_are_refused_by_field_and_change_nothing,

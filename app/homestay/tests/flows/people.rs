@@ -166,6 +166,59 @@ async fn what_is_only_for_demos_does_not_start_elsewhere_and_says_which_setting(
 }
 
 #[tokio::test]
+async fn a_data_folder_of_a_demo_opens_to_no_demo_account_and_no_sandbox_without_the_demo() {
+    let place = Place::new(Mode::Embedded, USUAL).await;
+    let demo = place.start(USUAL).await;
+    let (mobile, _) = registered(&demo).await;
+    let of_the_demo = json!({ "mobile": "13800000004", "password": "homestay-demo" });
+    let admin = session(&demo, of_the_demo.clone()).await;
+    assert!(demo.stop().await);
+    let start = Start {
+        sample: false,
+        ..USUAL
+    };
+    let long = "0123456789abcdef0123456789abcdef";
+    let settings = [
+        ("HOMESTAY__DEMO", "false"),
+        ("HOMESTAY__SECRETS__INTERNAL_CREDENTIAL", long),
+        (
+            "HOMESTAY__SECRETS__JWT_KEYS",
+            "2:0123456789abcdef0123456789abcdef",
+        ),
+        ("HOMESTAY__PAYMENT__PROVIDER", "stripe"),
+        ("HOMESTAY__PAYMENT__PUBLIC_BASE_URL", "https://homestay.example"),
+        ("HOMESTAY__PAYMENT__STRIPE__SECRET_KEY", "sk_test_0123456789"),
+        ("HOMESTAY__PAYMENT__STRIPE__WEBHOOK_SECRETS", "whsec_0123456789"),
+    ];
+
+    let real = place.start_with(start, &settings, None).await;
+
+    for (path, expected) in [("/v1/sessions", 401), ("/usercenter/v1/user/login", 401)] {
+        let (status, answer) = real.post(path, None, of_the_demo.clone()).await;
+        assert_eq!(status, expected, "{answer}");
+    }
+    let refresh = json!({ "refreshToken": text(&admin, "refreshToken") });
+    assert_eq!(real.post("/v1/sessions", None, refresh).await.0, 401);
+    // Signed with the key that the demo made for itself.
+    let token = text(&admin, "accessToken");
+    assert_eq!(real.get("/v1/queues", Some(&token)).await.0, 401);
+    session(&real, json!({ "mobile": mobile, "password": PASSWORD })).await;
+    let wechat = json!({ "code": "sandbox-somebody" });
+    assert_eq!(real.post("/v1/sessions", None, wechat).await.0, 400);
+    assert_eq!(real.get("/sandbox/pay/unknown", None).await.0, 404);
+    for path in [
+        "/payment/v1/thirdPayment/sandboxCallback",
+        "/v1/payments/callbacks/sandbox",
+    ] {
+        let (status, answer) = real.post(path, None, json!({})).await;
+        assert!(
+            matches!(status.as_u16(), 400 | 401 | 404),
+            "{path}: {status} {answer}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_admin_password_that_is_too_short_is_refused_by_its_name_alone() {
     let data = tempfile::tempdir().expect("a folder");
     let output = command(data.path(), USUAL)

@@ -89,10 +89,16 @@ impl PaymentService {
         if event.kind == EventKind::Other {
             return Ok(Recorded::Ignored);
         }
-        let payment = store::by_sn(self.db.read(), &event.payment_sn)
-            .await?
-            .filter(|payment| payment.provider == provider.name());
-        let Some(payment) = payment else {
+        let payment = if event.payment_sn.is_empty() {
+            store::by_provider_ref(self.db.read(), &event.provider_ref).await?
+        } else {
+            store::by_sn(self.db.read(), &event.payment_sn).await?
+        };
+        let Some(payment) = payment.filter(|payment| payment.provider == provider.name()) else {
+            // Without a number of ours: of another shop with the same account.
+            if event.payment_sn.is_empty() {
+                return Ok(Recorded::Ignored);
+            }
             if moves_money {
                 self.open_case(unknown_payment(&**provider, event)).await?;
             }

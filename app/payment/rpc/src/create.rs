@@ -183,7 +183,16 @@ impl PaymentService {
         if provider.needs_payer() {
             intent.payer = self.payer(payment.user_id).await?;
         }
-        let prepay = provider.prepay(&intent).await?;
+        let prepay = match provider.prepay(&intent).await {
+            Err(error) if error.code() == Code::ProviderRefused => {
+                // It will not take this one: the order is free for another.
+                if let Err(error) = self.end(&payment).await {
+                    tracing::warn!(payment.sn = %payment.sn, error = %error.chain(), "a refused payment could not be ended");
+                }
+                return Err(error);
+            }
+            prepay => prepay?,
+        };
         let (sn, now_ms) = (payment.sn.clone(), self.clock.now_ms());
         let payment = self
             .db

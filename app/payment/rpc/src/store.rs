@@ -108,6 +108,25 @@ pub(crate) async fn by_sn<'e>(on: impl Executor<'e, Database = Any>, sn: &str) -
     row.as_ref().map(payment).transpose()
 }
 
+/// By the provider's own number. No index has it: it is asked for only when somebody refunds by hand at a provider.
+pub(crate) async fn by_provider_ref<'e>(
+    on: impl Executor<'e, Database = Any>,
+    provider_ref: &str,
+) -> Result<Option<Payment>> {
+    if provider_ref.is_empty() {
+        return Ok(None);
+    }
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        payment_columns!(),
+        " FROM payment WHERE provider_ref = $1 LIMIT 1"
+    ))
+    .bind(provider_ref.to_owned())
+    .fetch_optional(on)
+    .await?;
+    row.as_ref().map(payment).transpose()
+}
+
 /// All payments of an order, oldest first.
 pub(crate) async fn of_order<'e>(
     on: impl Executor<'e, Database = Any>,

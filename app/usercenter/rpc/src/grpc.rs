@@ -201,7 +201,13 @@ impl UserCenter for UserService {
         }
         let users = store::by_role(&self.db, role).await?;
         Ok(Response::new(Users {
-            users: users.into_iter().map(User::from).collect(),
+            users: users
+                .into_iter()
+                .map(|account| User {
+                    wechat_openid: String::new(),
+                    ..account.into()
+                })
+                .collect(),
         }))
     }
 }

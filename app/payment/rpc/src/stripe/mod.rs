@@ -11,7 +11,7 @@ mod messages;
 mod money;
 mod signature;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -140,8 +140,10 @@ impl Stripe {
     async fn create(&self, intent: &PrepayIntent) -> Result<Said<Session>> {
         let sn = intent.payment_sn.as_str();
         let Some(amount) = money::to_stripe(&intent.currency, intent.amount_cents) else {
-            let why = format!("Stripe cannot take {} {}", intent.amount_cents, intent.currency);
-            return Err(remote::refused(NAME, why));
+            return Ok(Said::No(Problem {
+                message: format!("it cannot take {} {}", intent.amount_cents, intent.currency),
+                ..Problem::default()
+            }));
         };
         let expires_at_s = intent.expires_at_ms.saturating_add(BACKSTOP_MS).div_euclid(1000);
         let order_sn = intent.order_sn.to_string();

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,18 +12,22 @@ use homestay_proto::order::order_server::{Order, OrderServer};
 use homestay_proto::payment as pb;
 use homestay_proto::payment::payment_client::PaymentClient;
 use homestay_proto::payment::payment_server::PaymentServer;
+use homestay_proto::usercenter as user_pb;
+use homestay_proto::usercenter::user_center_client::UserCenterClient;
+use homestay_proto::usercenter::user_center_server::{UserCenter, UserCenterServer};
 use homestay_rpc::{Actor, Allow, Channel, LocalSlot, Methods};
 use homestay_service::Tasks;
 use homestay_testkit::{NOW_MS, TestDb, channel_as, serve};
 use homestay_types::{PaymentStatus, Role, job};
 use sqlx::Row;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tonic::{Request, Response, Status};
 
+use super::listener::{call_back, listen};
 use super::shaky::{Fault, Shaky};
-use crate::sandbox::{HEADER, Notification, Sandbox, sign};
-use crate::{Config, METHODS, MIGRATIONS, PaymentService, Providers};
+use crate::provider::PaymentProvider;
+use crate::sandbox::{Notification, Sandbox, sign};
+use crate::{Config, METHODS, MIGRATIONS, PaymentService, Providers, Rates};
 
 pub const GUEST: i64 = 7;
 pub const STRANGER: i64 = 8;
@@ -93,6 +97,52 @@ impl Order for FakeOrders {
     }
 }
 
+/// All but one of whom have come through WeChat.
+struct FakeUsers;
+
+#[tonic::async_trait]
+impl UserCenter for FakeUsers {
+    async fn get_user(&self, request: Request<user_pb::GetUserRequest>) -> Reply<user_pb::User> {
+        let id = request.into_inner().id;
+        Ok(Response::new(user_pb::User {
+            id,
+            wechat_openid: if id == STRANGER {
+                String::new()
+            } else {
+                format!("openid-{id}")
+            },
+            ..Default::default()
+        }))
+    }
+    async fn register(&self, _: Request<user_pb::RegisterRequest>) -> Reply<user_pb::Session> {
+        unreachable!("not called")
+    }
+    async fn login(&self, _: Request<user_pb::LoginRequest>) -> Reply<user_pb::Session> {
+        unreachable!("not called")
+    }
+    async fn wx_mini_auth(&self, _: Request<user_pb::WxMiniAuthRequest>) -> Reply<user_pb::Session> {
+        unreachable!("not called")
+    }
+    async fn refresh(&self, _: Request<user_pb::RefreshRequest>) -> Reply<user_pb::Session> {
+        unreachable!("not called")
+    }
+    async fn logout(&self, _: Request<user_pb::LogoutRequest>) -> Reply<Empty> {
+        unreachable!("not called")
+    }
+    async fn get_profiles(&self, _: Request<user_pb::GetProfilesRequest>) -> Reply<user_pb::Profiles> {
+        unreachable!("not called")
+    }
+    async fn seed(&self, _: Request<user_pb::SeedRequest>) -> Reply<user_pb::SeedReply> {
+        unreachable!("not called")
+    }
+    async fn grant(&self, _: Request<user_pb::GrantRequest>) -> Reply<user_pb::GrantReply> {
+        unreachable!("not called")
+    }
+    async fn list_by_role(&self, _: Request<user_pb::ListByRoleRequest>) -> Reply<user_pb::Users> {
+        unreachable!("not called")
+    }
+}
+
 pub struct World {
     pub db: TestDb,
     pub clock: Clock,
@@ -106,8 +156,25 @@ pub struct World {
 
 impl World {
     pub async fn start() -> Self {
-        let db = homestay_testkit::database(MIGRATIONS).await;
+        Self::with_rates(0, 0).await
+    }
+
+    pub async fn with_rates(fee_bp: i64, commission_bp: i64) -> Self {
         let (clock, ids) = homestay_testkit::clock();
+        let rates = Rates {
+            fee_bp,
+            commission_bp,
+        };
+        Self::built(clock, ids, None, rates).await
+    }
+
+    /// New payments go to `real`, if there is one.
+    pub async fn over(clock: Clock, ids: Ids, real: Option<Arc<dyn PaymentProvider>>) -> Self {
+        Self::built(clock, ids, real, Rates::default()).await
+    }
+
+    async fn built(clock: Clock, ids: Ids, real: Option<Arc<dyn PaymentProvider>>, rates: Rates) -> Self {
+        let db = homestay_testkit::database(MIGRATIONS).await;
         let orders = FakeOrders::default();
         let order_slot = serve(OrderServer::new(orders.clone()), ORDER_METHODS);
         let service = Actor::Service("payment-rpc".into());
@@ -127,8 +194,16 @@ impl World {
             SECRET,
         );
         let provider = Arc::new(Shaky::new(sandbox.clone()));
-        let providers = Providers::new(provider.clone()).with_sandbox_page(sandbox);
-        let payment = PaymentService::new(db.db.clone(), ids.clone(), clock.clone(), order, providers);
+        let providers = match real {
+            Some(real) => Providers::new(real).with(provider.clone()),
+            None => Providers::new(provider.clone()),
+        };
+        let providers = providers.with_sandbox_page(sandbox);
+        let payment = PaymentService::new(db.db.clone(), ids.clone(), clock.clone(), order, providers)
+            .with_users(UserCenterClient::new(homestay_testkit::fake(
+                UserCenterServer::new(FakeUsers),
+            )))
+            .with_rates(rates);
         let slot = serve(PaymentServer::new(payment), METHODS);
         let deaf = Arc::new(AtomicBool::new(false));
         let payment = PaymentClient::new(channel_as(&slot, &Actor::Anonymous));
@@ -168,10 +243,15 @@ impl World {
 
     /// The guest's order over an amount, waiting for payment; its number.
     pub fn order(&self, total_cents: i64) -> String {
+        self.order_of(GUEST, total_cents)
+    }
+
+    /// Somebody's order.
+    pub fn order_of(&self, user_id: i64, total_cents: i64) -> String {
         let sn = self.ids.order_sn().to_string();
         let order = order_pb::OrderView {
             sn: sn.clone(),
-            user_id: GUEST,
+            user_id,
             title: "Lake house".to_owned(),
             check_in: "2026-12-01".to_owned(),
             check_out: "2026-12-03".to_owned(),
@@ -179,6 +259,8 @@ impl World {
             currency: "CNY".to_owned(),
             state: "awaiting_payment".to_owned(),
             pay_before_ms: NOW_MS + i64::try_from(PAY_BEFORE.as_millis()).unwrap(),
+            due_cents: total_cents,
+            due_before_ms: NOW_MS + i64::try_from(PAY_BEFORE.as_millis()).unwrap(),
             ..Default::default()
         };
         self.orders.0.lock().unwrap().insert(sn.clone(), order);
@@ -201,7 +283,21 @@ impl World {
     /// The order may be paid until this much later than now.
     pub fn extend_order(&self, sn: &str, by: Duration) {
         let until = self.clock.now_ms() + i64::try_from(by.as_millis()).unwrap();
-        self.orders.0.lock().unwrap().get_mut(sn).unwrap().pay_before_ms = until;
+        let mut orders = self.orders.0.lock().unwrap();
+        let order = orders.get_mut(sn).unwrap();
+        (order.pay_before_ms, order.due_before_ms) = (until, until);
+    }
+
+    /// The order waits for this to be paid for this charge.
+    pub fn set_due(&self, sn: &str, charge: i64, cents: i64) {
+        let mut orders = self.orders.0.lock().unwrap();
+        let order = orders.get_mut(sn).unwrap();
+        (order.due_charge, order.due_cents) = (charge, cents);
+    }
+
+    /// There never was such an order.
+    pub fn forget_order(&self, sn: &str) {
+        self.orders.0.lock().unwrap().remove(sn);
     }
 
     pub fn fail(&self, method: &'static str, fault: Fault) {
@@ -252,11 +348,56 @@ impl World {
         Ok(self.as_service().refund(request).await?.into_inner())
     }
 
+    /// A part of a payment, under a key.
+    pub async fn refund_part(
+        &self,
+        payment_sn: &str,
+        cents: i64,
+        key: &str,
+    ) -> Result<pb::RefundView, Status> {
+        let request = pb::RefundRequest {
+            payment_sn: payment_sn.to_owned(),
+            reason: "a change".to_owned(),
+            amount_cents: cents,
+            key: key.to_owned(),
+        };
+        Ok(self.as_service().refund(request).await?.into_inner())
+    }
+
+    /// A payment of the guest that was captured.
+    pub async fn captured(&self, cents: i64) -> pb::PaymentView {
+        let order = self.order(cents);
+        let payment = self.create(&order).await.unwrap();
+        assert_eq!(self.act(&payment, "pay").await.unwrap().state, "captured");
+        assert_eq!(self.run_jobs().await, []);
+        self.get(&payment.sn).await
+    }
+
+    /// Kinds of the cases that are open, oldest first.
+    pub async fn open_cases(&self) -> Vec<String> {
+        let request = pb::ListCasesRequest {
+            limit: 100,
+            state: "open".to_owned(),
+            ..Default::default()
+        };
+        let reply = self.as_staff(STAFF).list_cases(request).await.unwrap();
+        let cases = reply.into_inner().cases.into_iter().rev();
+        cases.map(|case| case.kind).collect()
+    }
+
     pub async fn execute_refund(&self, refund_sn: &str) -> Result<pb::RefundView, Status> {
         let request = pb::ExecuteRefundRequest {
             refund_sn: refund_sn.to_owned(),
         };
         Ok(self.as_service().execute_refund(request).await?.into_inner())
+    }
+
+    pub async fn execute_refund_state(&self, refund_sn: &str) -> String {
+        sqlx::query_scalar("SELECT state FROM refund WHERE sn = $1")
+            .bind(refund_sn.to_owned())
+            .fetch_one(self.db.db.read())
+            .await
+            .unwrap()
     }
 
     pub async fn sweep(&self) -> i64 {
@@ -406,66 +547,4 @@ pub fn says(kind: &str, payment: &pb::PaymentView) -> Notification {
         currency: payment.currency.clone(),
         occurred_at_ms: NOW_MS + 1,
     }
-}
-
-async fn call_back(
-    payment: &mut PaymentClient<Channel>,
-    provider: &str,
-    signature: Option<String>,
-    body: Vec<u8>,
-) -> (i32, String) {
-    let request = pb::CallbackRequest {
-        provider: provider.to_owned(),
-        headers: signature
-            .into_iter()
-            .map(|value| (HEADER.to_owned(), value))
-            .collect(),
-        body,
-    };
-    let reply = payment.callback(request).await.unwrap().into_inner();
-    (reply.status, String::from_utf8(reply.body).unwrap())
-}
-
-/// Takes callbacks over HTTP, one a connection.
-async fn listen(listener: TcpListener, mut payment: PaymentClient<Channel>, deaf: Arc<AtomicBool>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let _ = take(stream, &mut payment, &deaf).await;
-    }
-}
-
-async fn take(
-    mut stream: TcpStream,
-    payment: &mut PaymentClient<Channel>,
-    deaf: &AtomicBool,
-) -> std::io::Result<()> {
-    let mut read = Vec::new();
-    let head_end = loop {
-        if let Some(at) = read.windows(4).position(|four| four == b"\r\n\r\n") {
-            break at + 4;
-        }
-        if stream.read_buf(&mut read).await? == 0 {
-            return Ok(());
-        }
-    };
-    let head = String::from_utf8_lossy(&read[..head_end]).into_owned();
-    assert!(head.starts_with("POST /payment/v1/thirdPayment/sandboxCallback HTTP/1.1\r\n"));
-    let header = |name: &str| {
-        head.lines()
-            .filter_map(|line| line.split_once(": "))
-            .find_map(|(known, value)| known.eq_ignore_ascii_case(name).then(|| value.to_owned()))
-    };
-    let length: usize = header("content-length").unwrap().parse().unwrap();
-    while read.len() < head_end + length {
-        stream.read_buf(&mut read).await?;
-    }
-    let (status, text) = if deaf.load(Ordering::Relaxed) {
-        (503, "FAIL".to_owned())
-    } else {
-        call_back(payment, "sandbox", header(HEADER), read[head_end..].to_vec()).await
-    };
-    let answer = format!(
-        "HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
-        text.len()
-    );
-    stream.write_all(answer.as_bytes()).await
 }
