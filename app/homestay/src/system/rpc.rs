@@ -128,9 +128,9 @@ impl Parts<'_> {
         let users = UserCenterClient::new(self.links.of(target, Domain::Usercenter)?);
         let service = payment_rpc::PaymentService::new(
             db.clone(),
-            ids.clone(),
+            ids,
             clock.clone(),
-            orders.clone(),
+            orders,
             providers,
         )
         .with_users(users)

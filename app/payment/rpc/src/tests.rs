@@ -6,10 +6,12 @@ mod close;
 mod create;
 mod late;
 mod refund;
+mod road;
 mod roads;
 mod shaky;
 mod support;
 mod sweep;
+mod users;
 
 use homestay_error::Code;
 use homestay_proto::payment as pb;
