@@ -1,13 +1,21 @@
 //! Payment-rpc behind its guard, over a real database, a fake order-rpc, and the sandbox with faults in front of it. Its
 //! callbacks travel over HTTP to a small listener that hands them to the Callback method.
 
+mod books;
 mod callback;
+mod cases;
+mod charges;
 mod close;
 mod create;
 mod late;
+mod migration;
+mod orders;
+mod parts;
+mod prune;
 mod refund;
 mod road;
 mod roads;
+mod settlement;
 mod shaky;
 mod support;
 mod sweep;

@@ -6,6 +6,7 @@ use homestay_proto::payment as pb;
 use homestay_testkit::providers::{Delivery, Fault, StripeSimulator, WechatSimulator};
 
 use super::support::World;
+use crate::Rates;
 use crate::provider::PaymentProvider;
 use crate::stripe::Stripe;
 use crate::wechat::WechatPay;
@@ -30,7 +31,7 @@ impl Road {
         let client = WechatPay::new(&config, "https://homestay.example", clock.clone()).unwrap();
         let real: Arc<dyn PaymentProvider> = Arc::new(client);
         Self {
-            world: World::over(clock, ids, Some(real)).await,
+            world: World::over(clock, ids, Some(real), Rates::default()).await,
             outside: Outside::Wechat(simulator),
         }
     }
@@ -42,7 +43,7 @@ impl Road {
         let client = Stripe::new(&config, "https://homestay.example", clock.clone()).unwrap();
         let real: Arc<dyn PaymentProvider> = Arc::new(client);
         Self {
-            world: World::over(clock, ids, Some(real)).await,
+            world: World::over(clock, ids, Some(real), Rates::default()).await,
             outside: Outside::Stripe(simulator),
         }
     }
