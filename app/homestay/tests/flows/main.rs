@@ -18,6 +18,7 @@ mod input;
 mod operators;
 mod people;
 mod processes;
+mod providers;
 mod race;
 mod startup;
 
