@@ -49,6 +49,18 @@ impl Order for FakeOrders {
             ..Default::default()
         }))
     }
+    async fn preview_cancel(&self, _: Request<pb::PreviewCancelRequest>) -> Reply<pb::CancelPreview> {
+        unreachable!("nobody asks")
+    }
+    async fn change(&self, _: Request<pb::ChangeRequest>) -> Reply<pb::ChangeReply> {
+        unreachable!("nobody asks")
+    }
+    async fn quote_change(&self, _: Request<pb::ChangeRequest>) -> Reply<pb::ChangeView> {
+        unreachable!("nobody asks")
+    }
+    async fn list_changes(&self, _: Request<pb::ListChangesRequest>) -> Reply<pb::ChangeList> {
+        unreachable!("nobody asks")
+    }
     async fn mark_told(&self, request: Request<pb::MarkToldRequest>) -> Reply<Empty> {
         let request = request.into_inner();
         self.told

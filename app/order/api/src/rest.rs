@@ -210,6 +210,7 @@ async fn cancel(
     let request = pb::CancelRequest {
         sn,
         reason: body.reason,
+        ..Default::default()
     };
     let order = api.orders.cancel(request_for(&user.actor(), request)).await?;
     Ok(Json(order.into_inner().into()))

@@ -162,6 +162,18 @@ impl Order for Fake {
     ) -> Reply<pb::ResolveHoldsReply> {
         unreachable!("no route asks")
     }
+    async fn preview_cancel(&self, _: tonic::Request<pb::PreviewCancelRequest>) -> Reply<pb::CancelPreview> {
+        unreachable!("nobody asks")
+    }
+    async fn change(&self, _: tonic::Request<pb::ChangeRequest>) -> Reply<pb::ChangeReply> {
+        unreachable!("nobody asks")
+    }
+    async fn quote_change(&self, _: tonic::Request<pb::ChangeRequest>) -> Reply<pb::ChangeView> {
+        unreachable!("nobody asks")
+    }
+    async fn list_changes(&self, _: tonic::Request<pb::ListChangesRequest>) -> Reply<pb::ChangeList> {
+        unreachable!("nobody asks")
+    }
     async fn mark_told(&self, _: tonic::Request<pb::MarkToldRequest>) -> Reply<Empty> {
         unreachable!("no route asks")
     }

@@ -55,6 +55,24 @@ impl Order for FakeOrders {
     ) -> Result<Response<pb::ResolveHoldsReply>, Status> {
         unreachable!("not called from here")
     }
+    async fn preview_cancel(
+        &self,
+        _: Request<pb::PreviewCancelRequest>,
+    ) -> Result<Response<pb::CancelPreview>, Status> {
+        unreachable!("nobody asks")
+    }
+    async fn change(&self, _: Request<pb::ChangeRequest>) -> Result<Response<pb::ChangeReply>, Status> {
+        unreachable!("nobody asks")
+    }
+    async fn quote_change(&self, _: Request<pb::ChangeRequest>) -> Result<Response<pb::ChangeView>, Status> {
+        unreachable!("nobody asks")
+    }
+    async fn list_changes(
+        &self,
+        _: Request<pb::ListChangesRequest>,
+    ) -> Result<Response<pb::ChangeList>, Status> {
+        unreachable!("nobody asks")
+    }
     async fn mark_told(&self, _: Request<pb::MarkToldRequest>) -> Result<Response<Empty>, Status> {
         unreachable!("not called from here")
     }

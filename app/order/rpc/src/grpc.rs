@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status};
 use crate::OrderService;
 use crate::create::NewOrder;
 use crate::order::Order;
+use crate::rules::State;
 use crate::step::Step;
 
 type Reply<T> = Result<Response<T>, Status>;
@@ -73,6 +74,18 @@ impl OrderRpc for OrderService {
         Ok(Response::new(pb::ResolveHoldsReply { verdicts }))
     }
 
+    async fn preview_cancel(&self, _: Request<pb::PreviewCancelRequest>) -> Reply<pb::CancelPreview> {
+        Err(Status::unimplemented("comes with the changes"))
+    }
+    async fn change(&self, _: Request<pb::ChangeRequest>) -> Reply<pb::ChangeReply> {
+        Err(Status::unimplemented("comes with the changes"))
+    }
+    async fn quote_change(&self, _: Request<pb::ChangeRequest>) -> Reply<pb::ChangeView> {
+        Err(Status::unimplemented("comes with the changes"))
+    }
+    async fn list_changes(&self, _: Request<pb::ListChangesRequest>) -> Reply<pb::ChangeList> {
+        Err(Status::unimplemented("comes with the changes"))
+    }
     async fn mark_told(&self, request: Request<pb::MarkToldRequest>) -> Reply<Empty> {
         let r = request.into_inner();
         OrderService::mark_told(self, &r.sn, &r.recipient).await?;
@@ -85,8 +98,20 @@ fn view(order: Order, steps: Vec<Step>) -> Result<pb::OrderView> {
         order.midnight_s(order.check_in_day)?,
         order.midnight_s(order.check_out_day)?,
     );
+    let due_cents = match order.state {
+        State::AwaitingPayment => order.total_cents,
+        _ => 0,
+    };
     let house = order.house;
     Ok(pb::OrderView {
+        due_cents,
+        due_charge: 0,
+        due_before_ms: if due_cents == 0 { 0 } else { order.pay_before_ms },
+        policy: None,
+        check_in_at_ms: 0,
+        charged_cents: 0,
+        refund_cents: 0,
+        kept_cents: 0,
         id: order.id,
         sn: order.sn.into(),
         user_id: order.user_id,

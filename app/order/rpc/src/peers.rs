@@ -69,6 +69,7 @@ impl OrderService {
     pub(crate) async fn close_payments(&self, sn: &str) -> Money {
         let request = pay::CloseForOrderRequest {
             order_sn: sn.to_owned(),
+            ..Default::default()
         };
         match in_half_the_time(self.payment.clone().close_for_order(request)).await {
             Ok(reply) => Money {
@@ -96,6 +97,7 @@ impl OrderService {
         let request = pay::RefundRequest {
             payment_sn: payment_sn.to_owned(),
             reason: reason.to_owned(),
+            ..Default::default()
         };
         self.payment.clone().refund(request).await?;
         Ok(())

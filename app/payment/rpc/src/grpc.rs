@@ -30,6 +30,8 @@ fn payment_view(payment: Payment) -> pb::PaymentView {
         provider_ref: payment.provider_ref,
         pay_type: payment.pay_type,
         wechat: None,
+        charge: 0,
+        refund_reserved_cents: payment.refunded_cents,
     }
 }
 
@@ -98,7 +100,9 @@ impl Server for PaymentService {
     }
 
     async fn refund(&self, request: Request<pb::RefundRequest>) -> Reply<pb::RefundView> {
-        let pb::RefundRequest { payment_sn, reason } = request.into_inner();
+        let pb::RefundRequest {
+            payment_sn, reason, ..
+        } = request.into_inner();
         let refund = PaymentService::refund(self, &payment_sn, &reason).await;
         Ok(Response::new(refund_view(refund.map_err(Status::from)?)))
     }

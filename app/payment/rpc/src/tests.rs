@@ -69,6 +69,7 @@ async fn a_guest_may_not_close_refund_or_sweep() {
     let mut guest = world.as_user(GUEST);
     let close = pb::CloseForOrderRequest {
         order_sn: order.clone(),
+        ..Default::default()
     };
     assert_eq!(
         code(guest.close_for_order(close).await.unwrap_err()),
@@ -77,6 +78,7 @@ async fn a_guest_may_not_close_refund_or_sweep() {
     let refund = pb::RefundRequest {
         payment_sn: payment.sn,
         reason: String::new(),
+        ..Default::default()
     };
     assert_eq!(code(guest.refund(refund).await.unwrap_err()), Code::Forbidden);
     let sweep = guest.sweep(homestay_proto::common::Empty {}).await;

@@ -134,6 +134,7 @@ impl World {
         let request = pb::CancelRequest {
             sn: sn.to_owned(),
             reason: String::new(),
+            ..Default::default()
         };
         Ok(self.user(user).cancel(request).await?.into_inner())
     }

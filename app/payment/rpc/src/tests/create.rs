@@ -252,7 +252,10 @@ async fn an_order_that_closes_during_the_prepay_leaves_nothing_payable() {
         let (mut service, order_sn) = (world.as_service(), order.clone());
         let close: Hook = Box::new(move || {
             async move {
-                let request = pb::CloseForOrderRequest { order_sn };
+                let request = pb::CloseForOrderRequest {
+                    order_sn,
+                    ..Default::default()
+                };
                 service.close_for_order(request).await.unwrap();
             }
             .boxed()

@@ -73,6 +73,21 @@ impl Order for FakeOrders {
     ) -> Reply<order_pb::ResolveHoldsReply> {
         unreachable!("not called")
     }
+    async fn preview_cancel(
+        &self,
+        _: Request<order_pb::PreviewCancelRequest>,
+    ) -> Reply<order_pb::CancelPreview> {
+        unreachable!("nobody asks")
+    }
+    async fn change(&self, _: Request<order_pb::ChangeRequest>) -> Reply<order_pb::ChangeReply> {
+        unreachable!("nobody asks")
+    }
+    async fn quote_change(&self, _: Request<order_pb::ChangeRequest>) -> Reply<order_pb::ChangeView> {
+        unreachable!("nobody asks")
+    }
+    async fn list_changes(&self, _: Request<order_pb::ListChangesRequest>) -> Reply<order_pb::ChangeList> {
+        unreachable!("nobody asks")
+    }
     async fn mark_told(&self, _: Request<order_pb::MarkToldRequest>) -> Reply<Empty> {
         unreachable!("not called")
     }
@@ -222,6 +237,7 @@ impl World {
     pub async fn close(&self, order_sn: &str) -> Result<Vec<pb::PaymentView>, Status> {
         let request = pb::CloseForOrderRequest {
             order_sn: order_sn.to_owned(),
+            ..Default::default()
         };
         let reply = self.as_service().close_for_order(request).await?;
         Ok(reply.into_inner().payments)
@@ -231,6 +247,7 @@ impl World {
         let request = pb::RefundRequest {
             payment_sn: payment_sn.to_owned(),
             reason: "late money".to_owned(),
+            ..Default::default()
         };
         Ok(self.as_service().refund(request).await?.into_inner())
     }
