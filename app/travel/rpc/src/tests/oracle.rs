@@ -110,8 +110,7 @@ fn expected(case: &Case<'_>) -> Found {
     }
     // Too short: there are not so many nights to count to.
     if nights
-        .iter()
-        .nth(usize::try_from((terms.min_nights - 1).max(0)).unwrap())
+        .get(usize::try_from((terms.min_nights - 1).max(0)).unwrap())
         .is_none()
     {
         found.insert(("MIN_NIGHTS", first));
