@@ -199,7 +199,7 @@ pub(crate) fn time(minute: i64) -> String {
 }
 
 fn minute(text: &str) -> Result<i64> {
-    let wrong = || Error::invalid("checkInTime", "must be of the form HH:MM");
+    let wrong = || Error::invalid("checkInTime", "must be of the form HH:MM, 00:01 to 23:59");
     let (hours, minutes) = text.split_once(':').ok_or_else(wrong)?;
     let two = |part: &str, most: i64| {
         let digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -209,7 +209,9 @@ fn minute(text: &str) -> Result<i64> {
             .filter(|number| digits && *number <= most);
         number.ok_or_else(wrong)
     };
-    Ok(two(hours, 23)? * 60 + two(minutes, 59)?)
+    let minute = two(hours, 23)? * 60 + two(minutes, 59)?;
+    // 0 is "not set" from here on.
+    if minute == 0 { Err(wrong()) } else { Ok(minute) }
 }
 
 impl From<pb::HouseRules> for RulesDocument {

@@ -98,7 +98,10 @@ pub(crate) fn terms(rules: pb::HouseRules) -> Result<Terms, Wrong> {
         departure_weekdays: all_days(rules.departure_weekdays),
         advance_min_days: rules.advance_min_days,
         advance_max_days: rules.advance_max_days,
-        check_in_minute: rules.check_in_minute,
+        check_in_minute: match rules.check_in_minute {
+            0 => Terms::default().check_in_minute,
+            minute => minute,
+        },
         seasons: rules.seasons.into_iter().map(season).collect::<Result<_, _>>()?,
         discounts: rules
             .discounts

@@ -12,6 +12,7 @@ mod hangzhou;
 mod lijiang;
 mod people;
 mod reviews;
+mod rules;
 mod xiamen;
 
 use homestay_proto::travel::{Comment, House, SeedHouse, SeedRequest, SeedShop, Shop};
@@ -112,7 +113,7 @@ pub fn demo(today: Date) -> SampleData {
                 recommended_rank: spec.recommended_rank,
                 days: days::own_days(&house, today),
                 comments: comments_of(id),
-                rules: None,
+                rules: rules::rules_of(id, today),
                 house: Some(house),
             });
         }

@@ -106,6 +106,7 @@ async fn rules_that_cannot_be_read_name_their_field() {
     let cases = [
         (json!({ "checkInTime": "7:00" }), "checkInTime"),
         (json!({ "checkInTime": "24:00" }), "checkInTime"),
+        (json!({ "checkInTime": "00:00" }), "checkInTime"),
         (json!({ "checkInTime": "07:60" }), "checkInTime"),
         (json!({ "checkInTime": "+7:00" }), "checkInTime"),
         (json!({ "arrivalWeekdays": [] }), "arrivalWeekdays"),

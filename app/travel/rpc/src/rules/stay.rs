@@ -40,7 +40,9 @@ pub fn refusals(
     if !house.on_sale {
         found.push(Refusal::new(Rule::OffSale, from, "the house is not on sale"));
     }
-    found.extend((from..to).filter_map(|night| night_refusal(house, days, night, today)));
+    let nights = (from..to).filter_map(|night| night_refusal(house, days, night, today));
+    // The arrival has been told.
+    found.extend(nights.filter(|refusal| (refusal.rule, refusal.day) != (Rule::Past, from)));
     found.extend(shape(house, from, to));
     found
 }

@@ -211,9 +211,9 @@ impl Terms {
             "must be at least advanceMinDays",
         )?;
         ensure(
-            (0..DAY_MINUTES).contains(&self.check_in_minute),
+            (1..DAY_MINUTES).contains(&self.check_in_minute),
             "checkInTime",
-            "must be 00:00 to 23:59",
+            "must be 00:01 to 23:59",
         )?;
         ensure(self.seasons.len() <= 100, "seasons", "must be at most 100")?;
         let mut seasons: Vec<&Season> = self.seasons.iter().collect();

@@ -11,9 +11,9 @@ use homestay_proto::order::{self as order, ResolveHoldsReply, ResolveHoldsReques
 use homestay_proto::travel as pb;
 use homestay_proto::travel::travel_client::TravelClient;
 use homestay_proto::travel::travel_server::TravelServer;
-use homestay_rpc::{Actor, Channel};
+use homestay_rpc::{Actor, Channel, LocalSlot};
 use homestay_testkit::{TestDb, channel_as, clock, database, fake, serve};
-use homestay_types::{date_of_number, day_number};
+use homestay_types::{Role, date_of_number, day_number};
 use tonic::{Request, Response, Status};
 
 use crate::rules::terms::Terms;
@@ -34,6 +34,7 @@ pub(super) fn day(days: i64) -> String {
 /// The service under test, over a database of its own, called by another service of ours.
 pub(super) struct World {
     pub(super) travel: TravelClient<Channel>,
+    slot: LocalSlot,
     pub(super) orders: FakeOrders,
     pub(super) clock: Clock,
     pub(super) test_db: TestDb,
@@ -55,6 +56,7 @@ impl World {
         let travel = TravelClient::new(channel_as(&slot, &Actor::Service("test".into())));
         Self {
             travel,
+            slot,
             orders,
             clock,
             test_db,
@@ -109,6 +111,34 @@ impl World {
             .days
             .iter()
             .map(|day| (day.free_units, day.free_meals))
+            .collect()
+    }
+
+    /// Calls of an account.
+    pub(super) fn as_user(&self, id: i64, role: Role) -> TravelClient<Channel> {
+        TravelClient::new(channel_as(&self.slot, &Actor::User { id, role }))
+    }
+
+    /// Only the hold of this attempt.
+    pub(super) async fn drop_change(&self, order_sn: String, attempt: i64) {
+        let request = pb::ReleaseRequest {
+            order_sn,
+            attempt,
+            only: true,
+        };
+        self.travel().release(request).await.unwrap();
+    }
+
+    /// (days after today, unit, number of the order, attempt) of all nights that are gone.
+    pub(super) async fn nights(&self) -> Vec<(i64, i64, String, i64)> {
+        use sqlx::Row;
+        let rows = sqlx::query("SELECT day, unit, order_sn, attempt FROM night ORDER BY day, unit")
+            .fetch_all(self.db().read())
+            .await
+            .unwrap();
+        let today = day_number(TODAY.parse().unwrap());
+        rows.iter()
+            .map(|row| (row.get::<i64, _>(0) - today, row.get(1), row.get(2), row.get(3)))
             .collect()
     }
 
@@ -281,23 +311,23 @@ impl Order for FakeOrders {
     async fn cancel(&self, _: Request<order::CancelRequest>) -> Reply<order::OrderView> {
         not_here()
     }
+    async fn preview_cancel(&self, _: Request<order::PreviewCancelRequest>) -> Reply<order::CancelPreview> {
+        not_here()
+    }
+    async fn change(&self, _: Request<order::ChangeRequest>) -> Reply<order::ChangeReply> {
+        not_here()
+    }
+    async fn quote_change(&self, _: Request<order::ChangeRequest>) -> Reply<order::ChangeView> {
+        not_here()
+    }
+    async fn list_changes(&self, _: Request<order::ListChangesRequest>) -> Reply<order::ChangeList> {
+        not_here()
+    }
     async fn advance(&self, _: Request<order::AdvanceRequest>) -> Reply<order::AdvanceReply> {
         not_here()
     }
     async fn sweep(&self, _: Request<Empty>) -> Reply<order::SweepReply> {
         not_here()
-    }
-    async fn preview_cancel(&self, _: Request<order::PreviewCancelRequest>) -> Reply<order::CancelPreview> {
-        unreachable!("nobody asks")
-    }
-    async fn change(&self, _: Request<order::ChangeRequest>) -> Reply<order::ChangeReply> {
-        unreachable!("nobody asks")
-    }
-    async fn quote_change(&self, _: Request<order::ChangeRequest>) -> Reply<order::ChangeView> {
-        unreachable!("nobody asks")
-    }
-    async fn list_changes(&self, _: Request<order::ListChangesRequest>) -> Reply<order::ChangeList> {
-        unreachable!("nobody asks")
     }
     async fn mark_told(&self, _: Request<order::MarkToldRequest>) -> Reply<Empty> {
         not_here()
