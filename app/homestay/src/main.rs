@@ -12,6 +12,7 @@ mod secrets;
 mod settings;
 mod system;
 mod targets;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,6 +54,11 @@ enum Command {
         /// How many houses there are to be besides those of the demo.
         #[arg(long, default_value_t = 0, value_name = "N")]
         houses: usize,
+    },
+    /// Accounts and their roles. Embedded: in the data folder of a stopped system; distributed: through usercenter-rpc.
+    User {
+        #[command(subcommand)]
+        command: user::Command,
     },
     /// Brings the schemas on Postgres up to date, and makes the Kafka topics; repeating it changes nothing.
     Migrate {
@@ -107,6 +113,10 @@ fn run(cli: &Cli) -> Result<(), String> {
         Some(Command::Seed { houses }) => {
             start_logs(&settings)?;
             runtime(settings.worker_threads)?.block_on(sample::seed(&settings, *houses))
+        }
+        Some(Command::User { command }) => {
+            start_logs(&settings)?;
+            runtime(1)?.block_on(user::run(&settings, command))
         }
         None => {
             let targets = Targets::named(&cli.targets, settings.mode)?;

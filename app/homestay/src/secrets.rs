@@ -73,6 +73,9 @@ pub fn check(settings: &Settings) -> Result<Vec<(String, String)>, String> {
         .filter(|pair| !pair.is_empty())
     {
         match pair.split_once(':') {
+            Some((kid, _)) if keys.iter().any(|(known, _)| known == kid) => {
+                return Err(format!("secrets.jwt_keys: two keys are called {kid}"));
+            }
             Some((kid, secret)) if !kid.is_empty() && secret.len() >= SHORTEST => {
                 keys.push((kid.to_owned(), secret.to_owned()));
             }

@@ -1,5 +1,6 @@
 //! The targets a process can run: their names, ports, and whom they call (design.md §3).
 
+use homestay_rpc::Methods;
 use homestay_types::topic;
 
 use crate::settings::Mode;
@@ -41,6 +42,17 @@ impl Domain {
             Self::Order => &[topic::ORDER_CHANGED],
             Self::Payment => &[topic::PAYMENT_STATUS],
             Self::Travel | Self::Usercenter | Self::Mqueue => &[],
+        }
+    }
+
+    /// Who may call which method of its server: the one table that its guard and the apis before it ask.
+    pub const fn methods(self) -> Methods {
+        match self {
+            Self::Order => order_rpc::METHODS,
+            Self::Payment => payment_rpc::METHODS,
+            Self::Travel => travel_rpc::METHODS,
+            Self::Usercenter => usercenter_rpc::METHODS,
+            Self::Mqueue => mqueue_rpc::METHODS,
         }
     }
 
@@ -109,7 +121,13 @@ pub static ALL: [Target; 14] = [
     target("order-rpc", Order, Rpc(12001), 14002, &[Travel, Payment, Mqueue]),
     target("order-mq", Order, Mq, 14003, &[Order, Mqueue]),
     target("payment-api", Payment, Api(11002), 14004, &[Payment]),
-    target("payment-rpc", Payment, Rpc(12002), 14005, &[Order, Mqueue]),
+    target(
+        "payment-rpc",
+        Payment,
+        Rpc(12002),
+        14005,
+        &[Order, Usercenter, Mqueue],
+    ),
     target("payment-mq", Payment, Mq, 14006, &[Payment, Mqueue]),
     target("travel-api", Travel, Api(11003), 14007, &[Travel, Usercenter]),
     target("travel-rpc", Travel, Rpc(12003), 14008, &[Order]),

@@ -344,8 +344,11 @@ fn report(outcomes: &[Outcome], remarks: &[String]) -> String {
     for outcome in outcomes {
         if let Some(counts) = &outcome.counts {
             all.add(counts);
-            for name in &counts.names {
-                text.push_str(&format!("failed: {name} ({})\n", outcome.name));
+            for failure in &counts.failures {
+                text.push_str(&format!("failed: {} ({})\n", failure.name, outcome.name));
+                for line in failure.said() {
+                    text.push_str(&format!("    {line}\n"));
+                }
             }
         }
     }
@@ -374,6 +377,7 @@ fn report(outcomes: &[Outcome], remarks: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counts::Failure;
 
     fn outcome(name: &'static str, end: End, counts: Option<Counts>) -> Outcome {
         Outcome {
@@ -395,7 +399,10 @@ mod tests {
     fn the_report_names_each_step_and_what_was_missing_and_ends_with_the_counts_of_all() {
         let failed = Counts {
             failed: 1,
-            names: vec!["a_late_payment_is_refunded".to_owned()],
+            failures: vec![Failure::of(
+                "a_late_payment_is_refunded",
+                &["thread 'x' panicked at a.rs:1:1:", "too late"],
+            )],
             ..Counts::default()
         };
         let outcomes = [
@@ -412,7 +419,9 @@ mod tests {
             text.contains("\nembedded     ok         61.0 s   13 passed, 0 failed\n"),
             "{text}"
         );
-        assert!(text.contains("failed: a_late_payment_is_refunded (distributed)\n"));
+        assert!(text.contains(
+            "failed: a_late_payment_is_refunded (distributed)\n    thread 'x' panicked at a.rs:1:1:\n    too late\n"
+        ));
         assert!(text.contains("manifests    skipped    61.0 s\n"), "{text}");
         assert!(text.contains("note: NOT on a real Kafka\n"));
     }

@@ -99,6 +99,8 @@ codes! {
     WechatBound = ("WECHAT_BOUND", 101_004, CONFLICT, AlreadyExists, "already bound"),
     /// The refresh token is unknown, expired, used or revoked.
     BadRefreshToken = ("BAD_REFRESH_TOKEN", 101_005, UNAUTHORIZED, Unauthenticated, "refresh token is not valid"),
+    /// Nobody would be admin any more.
+    LastAdmin = ("LAST_ADMIN", 101_006, CONFLICT, FailedPrecondition, "this is the last admin: make another one first"),
 
     /// No house, or none on sale, has this id.
     HouseNotFound = ("HOUSE_NOT_FOUND", 102_001, NOT_FOUND, NotFound, "homestay no exists"),
@@ -144,6 +146,13 @@ codes! {
     ProviderRefused = ("PROVIDER_REFUSED", 104_020, CONFLICT, FailedPrecondition, "the payment provider refused"),
     /// Who pays by WeChat needs a WeChat identity bound to the account.
     WechatNotBound = ("WECHAT_NOT_BOUND", 104_021, CONFLICT, FailedPrecondition, "no WeChat identity is bound to this account: send a code to /usercenter/v1/user/wxMiniAuth with this token, then pay"),
+
+    /// The refund is more than is left of the payment.
+    RefundExceeds = ("REFUND_EXCEEDS", 104_008, CONFLICT, FailedPrecondition, "so much is not left to refund"),
+    /// No case has this id.
+    CaseNotFound = ("CASE_NOT_FOUND", 104_009, NOT_FOUND, NotFound, "case no exists"),
+    /// The case was resolved, by somebody else or otherwise.
+    CaseState = ("CASE_STATE", 104_010, CONFLICT, FailedPrecondition, "the case is resolved"),
 
     /// The job's lease is held by somebody else.
     StaleToken = ("STALE_TOKEN", 105_001, CONFLICT, FailedPrecondition, "stale fencing token"),

@@ -203,6 +203,54 @@ mod tests {
     }
 
     #[test]
+    fn a_token_of_another_algorithm_or_key_id_is_refused_though_its_secret_is_right() {
+        let keys = keys(&[("2", "new-secret"), ("1", "old-secret")]);
+        let signed = |algorithm, kid: Option<&str>, secret: &str| {
+            let header = Header {
+                kid: kid.map(str::to_owned),
+                ..Header::new(algorithm)
+            };
+            let key = EncodingKey::from_secret(secret.as_bytes());
+            jsonwebtoken::encode(&header, &claims(NOW_S + 60), &key).unwrap()
+        };
+        assert!(
+            keys.verify(&signed(Algorithm::HS256, Some("2"), "new-secret"))
+                .is_ok()
+        );
+        for (what, token) in [
+            ("HS384", signed(Algorithm::HS384, Some("2"), "new-secret")),
+            ("HS512", signed(Algorithm::HS512, Some("2"), "new-secret")),
+            ("no kid", signed(Algorithm::HS256, None, "new-secret")),
+            (
+                "an unknown kid",
+                signed(Algorithm::HS256, Some("3"), "new-secret"),
+            ),
+            ("an empty kid", signed(Algorithm::HS256, Some(""), "new-secret")),
+            (
+                "the kid of the other key",
+                signed(Algorithm::HS256, Some("1"), "new-secret"),
+            ),
+        ] {
+            assert_eq!(
+                keys.verify(&token).unwrap_err().code(),
+                Code::Unauthenticated,
+                "{what}"
+            );
+        }
+        // The header says RS256 or none, over the body and signature of a good token.
+        let good = signed(Algorithm::HS256, Some("2"), "new-secret");
+        let (_, rest) = good.split_once('.').unwrap();
+        for header in [
+            r#"{"alg":"RS256","kid":"2"}"#,
+            r#"{"alg":"none","kid":"2"}"#,
+            r#"{"kid":"2"}"#,
+        ] {
+            let header = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, header);
+            assert!(keys.verify(&format!("{header}.{rest}")).is_err());
+        }
+    }
+
+    #[test]
     fn expired_foreign_unsigned_and_mangled_tokens_are_refused() {
         let keys = keys(&[("1", "secret")]);
         let good = keys.sign(&claims(NOW_S + 1)).unwrap();

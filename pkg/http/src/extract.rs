@@ -5,6 +5,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use homestay_error::{Code, Error};
+use homestay_types::idempotency;
 use serde::de::DeserializeOwned;
 
 use crate::ApiError;
@@ -68,8 +69,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// The `Idempotency-Key` header, if there is one: 1 to 255 visible ASCII characters
-/// (draft-ietf-httpapi-idempotency-key-header).
+/// The `Idempotency-Key` header, if there is one: what it means is said at [`homestay_types::idempotency`].
 #[derive(Debug, Clone)]
 pub struct IdempotencyKey(pub Option<String>);
 
@@ -77,14 +77,17 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let Some(value) = parts.headers.get("idempotency-key") else {
+        let refused = |what: &str| Err(Error::invalid("Idempotency-Key", what).into());
+        let mut values = parts.headers.get_all("idempotency-key").iter();
+        let Some(value) = values.next() else {
             return Ok(Self(None));
         };
+        if values.next().is_some() {
+            return refused("must be given once");
+        }
         match value.to_str() {
-            Ok(text) if (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) => {
-                Ok(Self(Some(text.to_owned())))
-            }
-            _ => Err(Error::invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters").into()),
+            Ok(text) if idempotency::is_key(text) => Ok(Self(Some(text.to_owned()))),
+            _ => refused(idempotency::RULE),
         }
     }
 }
@@ -151,6 +154,36 @@ pub fn limit(wanted: Option<i64>) -> Result<i64, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    async fn key(values: &[&str]) -> Result<Option<String>, String> {
+        let mut request = axum::http::Request::builder();
+        for value in values {
+            request = request.header("Idempotency-Key", value.as_bytes());
+        }
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        IdempotencyKey::from_request_parts(&mut parts, &())
+            .await
+            .map(|key| key.0)
+            .map_err(|error| error.0.field_name().unwrap_or_default().to_owned())
+    }
+
+    #[tokio::test]
+    async fn an_idempotency_key_is_given_once_or_not_at_all() {
+        let refused = Err("Idempotency-Key".to_owned());
+        let longest = "k".repeat(255);
+        assert_eq!(key(&[]).await, Ok(None));
+        assert_eq!(key(&["a-1"]).await, Ok(Some("a-1".to_owned())));
+        assert_eq!(key(&[&longest]).await, Ok(Some(longest.clone())));
+        for bad in [
+            vec![""],
+            vec!["a b"],
+            vec!["é"],
+            vec![&format!("{longest}k")],
+            vec!["a", "a"],
+        ] {
+            assert_eq!(key(&bad).await, refused, "{bad:?}");
+        }
+    }
 
     #[test]
     fn page_sizes_have_a_default_and_a_bound() {

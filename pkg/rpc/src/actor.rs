@@ -105,6 +105,10 @@ impl Allow {
     /// Our own processes.
     pub const SERVICE: Allow = Allow(8);
     const WAITS: u8 = 16;
+    /// Hosts.
+    pub const HOST: Allow = Allow(32);
+    /// Admins.
+    pub const ADMIN: Allow = Allow(64);
     /// Everyone who has come this far.
     pub const ANYONE: Allow = Allow(15);
 
@@ -130,11 +134,12 @@ impl Allow {
     pub fn allows(self, actor: &Actor) -> bool {
         let kind = match actor {
             Actor::Anonymous => Allow::ANONYMOUS.0,
-            Actor::User {
-                role: Role::Operator | Role::Admin,
-                ..
-            } => Allow::USER.0 | Allow::STAFF.0,
-            Actor::User { .. } => Allow::USER.0,
+            Actor::User { role, .. } => match role {
+                Role::Guest => Allow::USER.0,
+                Role::Host => Allow::USER.0 | Allow::HOST.0,
+                Role::Operator => Allow::USER.0 | Allow::STAFF.0,
+                Role::Admin => Allow::USER.0 | Allow::STAFF.0 | Allow::ADMIN.0,
+            },
             Actor::Service(_) => Allow::SERVICE.0,
         };
         self.0 & kind != 0
@@ -205,28 +210,39 @@ mod tests {
     }
 
     #[test]
-    fn staff_are_users_too_but_services_are_not() {
-        let admin = Actor::User {
-            id: 1,
-            role: Role::Admin,
-        };
-        let guest = Actor::User {
-            id: 2,
-            role: Role::Guest,
-        };
+    fn every_role_is_a_guest_too_and_an_admin_an_operator_but_a_service_is_neither() {
+        let user = |role| Actor::User { id: 1, role };
         let service = Actor::Service("x".into());
+        let actors = [
+            Actor::Anonymous,
+            user(Role::Guest),
+            user(Role::Host),
+            user(Role::Operator),
+            user(Role::Admin),
+            service,
+        ];
         let table = [
-            (Allow::USER, [false, true, true, false]),
-            (Allow::STAFF, [false, false, true, false]),
-            (Allow::SERVICE, [false, false, false, true]),
-            (Allow::ANONYMOUS, [true, false, false, false]),
-            (Allow::ANYONE, [true, true, true, true]),
-            (Allow::STAFF.or(Allow::SERVICE), [false, false, true, true]),
+            (Allow::ANONYMOUS, [true, false, false, false, false, false]),
+            (Allow::USER, [false, true, true, true, true, false]),
+            (Allow::HOST, [false, false, true, false, false, false]),
+            (Allow::STAFF, [false, false, false, true, true, false]),
+            (Allow::ADMIN, [false, false, false, false, true, false]),
+            (Allow::SERVICE, [false, false, false, false, false, true]),
+            (Allow::ANYONE, [true; 6]),
+            (
+                Allow::HOST.or(Allow::STAFF),
+                [false, false, true, true, true, false],
+            ),
+            (
+                Allow::ADMIN.or(Allow::SERVICE).waits(),
+                [false, false, false, false, true, true],
+            ),
         ];
         for (allow, want) in table {
             assert_eq!(
-                [&Actor::Anonymous, &guest, &admin, &service].map(|a| allow.allows(a)),
-                want
+                actors.each_ref().map(|actor| allow.allows(actor)),
+                want,
+                "{allow:?}"
             );
         }
     }

@@ -11,8 +11,8 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::{Service, ServiceExt};
 
-use crate::actor::Identity;
-use crate::guard::LocalService;
+use crate::actor::{Actor, Identity};
+use crate::guard::{self, LocalService, Methods};
 use crate::remote::Remote;
 use crate::resolve::Resolver;
 use crate::{ACTOR, CREDENTIAL, TIMEOUT, deadline};
@@ -26,6 +26,8 @@ static CALLS: LazyLock<Red> =
 pub struct Channel {
     link: Link,
     identity: Identity,
+    /// Who may call what, where that is asked before the call.
+    methods: Option<Methods>,
 }
 
 #[derive(Debug, Clone)]
@@ -53,6 +55,7 @@ impl LocalSlot {
         Channel {
             link: Link::Local(self.clone()),
             identity,
+            methods: None,
         }
     }
 }
@@ -79,6 +82,7 @@ impl Channel {
         Ok(Self {
             link: Link::Remote(Remote::new(endpoints, resolver)?),
             identity,
+            methods: None,
         })
     }
 
@@ -88,7 +92,27 @@ impl Channel {
         Self {
             link: self.link.clone(),
             identity,
+            methods: None,
         }
+    }
+
+    /// The same way for an api: what `methods`, the table of the server behind it, does not allow the actor of a call is
+    /// refused here, as the server would refuse it, and never sent.
+    #[must_use]
+    pub fn admitting(mut self, methods: Methods) -> Self {
+        self.methods = Some(methods);
+        self
+    }
+
+    fn admit(&self, request: &Request<Body>) -> Result<(), Error> {
+        let Some(methods) = self.methods else {
+            return Ok(());
+        };
+        let actor = request.headers().get(ACTOR);
+        let actor = actor
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .unwrap_or(Actor::Anonymous);
+        guard::admit(methods, request.uri().path(), &actor).map(drop)
     }
 }
 
@@ -108,6 +132,10 @@ impl Service<Request<Body>> for Channel {
         if !headers.contains_key(ACTOR) {
             headers.insert(ACTOR, plain(&self.identity.actor));
         }
+        if let Err(refused) = self.admit(&request) {
+            return Box::pin(async { Err(Status::from(refused)) });
+        }
+        let headers = request.headers_mut();
         let context = trace::current().map_or_else(TraceContext::root, TraceContext::child);
         if let Ok(value) = context.to_string().parse() {
             headers.insert(TraceContext::HEADER, value);

@@ -31,6 +31,19 @@ pub type LocalService = BoxCloneSyncService<Request<Body>, Response<Body>, Infal
 /// refused to all; a test holds the table against the .proto file.
 pub type Methods = &'static [(&'static str, Allow)];
 
+/// The row of a method, if `actor` may call it. Asked twice, of the same table: by the api before it calls
+/// ([`crate::Channel::admitting`]), and by the guard before it serves.
+///
+/// # Errors
+/// [`Code::Unauthenticated`] for who has not signed in, else [`Code::Forbidden`].
+pub(crate) fn admit(methods: Methods, path: &str, actor: &Actor) -> Result<Allow, Error> {
+    match methods.iter().find(|(method, _)| *method == path) {
+        Some((_, allow)) if allow.allows(actor) => Ok(*allow),
+        Some(_) if *actor == Actor::Anonymous => Err(Error::new(Code::Unauthenticated)),
+        _ => Err(Error::new(Code::Forbidden)),
+    }
+}
+
 /// Stands before every generated server: credential, actor, method table, deadline, trace, metrics. It runs the call on a
 /// task of its own, so that a caller that hangs up ends the waiting and not the work. A long poll is nothing but waiting: it
 /// ends with its caller.
@@ -106,12 +119,8 @@ impl Guard {
             .get(ACTOR)
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .ok_or_else(|| Error::with(Code::Unauthenticated, "actor required"))?;
-        let path = request.uri().path();
-        match self.methods.iter().find(|(method, _)| *method == path) {
-            Some((_, allow)) if allow.allows(&actor) => Ok((actor, self.turn(*allow)?)),
-            Some(_) if actor == Actor::Anonymous => Err(Error::new(Code::Unauthenticated)),
-            _ => Err(Error::new(Code::Forbidden)),
-        }
+        let allow = admit(self.methods, request.uri().path(), &actor)?;
+        Ok((actor, self.turn(allow)?))
     }
 
     fn turn(&self, allow: Allow) -> Result<Option<OwnedSemaphorePermit>, Error> {

@@ -217,3 +217,32 @@ async fn a_missing_peer_is_unavailable_not_a_hang() {
         Some("endpoints")
     );
 }
+
+#[tokio::test]
+async fn an_api_asks_the_table_of_the_server_and_sends_nothing_that_is_refused() {
+    // Nobody serves there: whatever is sent fails as unavailable.
+    let nowhere = LocalSlot::default().channel(Identity::new("credential", &Actor::Anonymous));
+    let client = MqueueClient::new(nowhere.clone().admitting(METHODS));
+    let user = |role| Actor::User { id: 7, role };
+    for (actor, enqueue, list_jobs) in [
+        (Actor::Anonymous, Code::Unauthenticated, Code::Unauthenticated),
+        (user(Role::Guest), Code::Forbidden, Code::Forbidden),
+        (user(Role::Host), Code::Forbidden, Code::Forbidden),
+        (user(Role::Operator), Code::Forbidden, Code::Unavailable),
+        (user(Role::Admin), Code::Forbidden, Code::Unavailable),
+        (Actor::Service("x".into()), Code::Unavailable, Code::Forbidden),
+    ] {
+        let request = request_for(&actor, pb::EnqueueRequest::default());
+        let error = Error::from(client.clone().enqueue(request).await.unwrap_err());
+        assert_eq!(error.code(), enqueue, "{actor}");
+        let request = request_for(&actor, pb::ListJobsRequest::default());
+        let error = Error::from(client.clone().list_jobs(request).await.unwrap_err());
+        assert_eq!(error.code(), list_jobs, "{actor}");
+        // In no table.
+        let request = request_for(&actor, Empty {});
+        let error = Error::from(client.clone().list_queues(request).await.unwrap_err());
+        assert_eq!(error.code(), Code::Forbidden, "{actor}");
+    }
+    let error = Error::from(MqueueClient::new(nowhere).sweep(Empty {}).await.unwrap_err());
+    assert_eq!(error.code(), Code::Unavailable);
+}

@@ -1,6 +1,7 @@
 //! What tests of more than one crate need: a database each, a fixed clock, servers and fakes in the same process.
 
 mod database;
+pub mod providers;
 mod proxy;
 
 use std::convert::Infallible;
@@ -20,7 +21,7 @@ pub use proxy::Proxy;
 pub const NOW_MS: i64 = 1_795_219_200_000;
 
 /// The internal credential of servers made by [`serve`].
-const CREDENTIAL: &str = "test-credential";
+pub const CREDENTIAL: &str = "test-credential";
 
 /// A clock that stands at [`NOW_MS`], and ids from it.
 #[must_use]

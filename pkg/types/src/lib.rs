@@ -1,6 +1,7 @@
 //! Values that cross services: numbers of orders and payments, money, stays, roles, and the names of topics, queues and jobs.
 
 mod event;
+pub mod idempotency;
 mod role;
 mod sn;
 mod stay;

@@ -125,6 +125,12 @@ pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
 /// # Errors
 /// Names the setting that is missing, and the target that needs it.
 pub fn check_needs(settings: &Settings, targets: &Targets) -> Result<(), ConfigError> {
+    if targets.iter().any(|target| target.name == "payment-rpc") {
+        settings.payment.validate_providers().map_err(|error| {
+            let key = format!("payment.{}", error.field_name().unwrap_or("provider"));
+            ConfigError::bad(&key, error.message())
+        })?;
+    }
     if settings.mode == Mode::Embedded {
         return Ok(());
     }
@@ -323,6 +329,55 @@ mod tests {
         let error = check_needs(&settings, &targets(&["order-rpc", "travel-rpc"])).unwrap_err();
         assert_eq!(error.key(), "endpoints.payment");
         check_needs(&settings, &targets(&["usercenter-rpc"])).unwrap();
+    }
+
+    #[test]
+    fn a_payment_provider_is_given_whole_where_payments_are_made() {
+        let cases: [(&str, Change); 6] = [
+            ("payment.wechat.app_id", |s| {
+                s.payment.provider = "wechat".to_owned();
+            }),
+            ("payment.wechat.mch_id", |s| {
+                s.payment.wechat.app_id = "wx1".to_owned();
+            }),
+            ("payment.stripe.secret_key", |s| {
+                s.payment.provider = "stripe".to_owned();
+            }),
+            ("payment.stripe.webhook_secrets", |s| {
+                s.payment.stripe.secret_key = Secret::new("sk_test_hidden");
+            }),
+            ("payment.stripe.secret_key", |s| {
+                s.payment.stripe.secret_key = Secret::new("hidden");
+            }),
+            ("payment.public_base_url", |s| {
+                s.payment.provider = "stripe".to_owned();
+                s.payment.stripe.secret_key = Secret::new("sk_test_hidden");
+                s.payment.stripe.webhook_secrets = Secret::new("whsec_hidden");
+                s.payment.public_base_url.clear();
+            }),
+        ];
+        for mode in [Mode::Embedded, Mode::Distributed] {
+            for (key, change) in cases {
+                let mut settings = complete();
+                settings.mode = mode;
+                check_needs(&settings, &Targets::all()).unwrap();
+                change(&mut settings);
+                let error = check_needs(&settings, &Targets::all()).unwrap_err();
+                assert_eq!(error.key(), key);
+                assert!(!error.to_string().contains("hidden"), "{error}");
+            }
+        }
+        let mut settings = complete();
+        settings.demo = false;
+        settings.sample_data = false;
+        settings.payment.provider = "wechat".to_owned();
+        settings
+            .endpoints
+            .payment
+            .push("http://payment-rpc:12002".to_owned());
+        // Its secrets are where the providers are made, and nowhere else.
+        super::super::check(&settings).unwrap();
+        check_needs(&settings, &targets(&["payment-mq", "mqueue-rpc"])).unwrap();
     }
 
     #[test]

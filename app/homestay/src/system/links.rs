@@ -76,12 +76,15 @@ impl Links {
         self.channel(domain, &Actor::Service(name.into()))
     }
 
-    /// A channel for guests' calls, which name their actor; one that forgets to has no rights.
+    /// A channel for guests' calls, which name their actor; one that forgets to has no rights. What the domain's table does not
+    /// allow the actor is refused before it is sent.
     ///
     /// # Errors
     /// As [`Links::of`].
     pub fn guests(&self, domain: Domain) -> Result<Channel, String> {
-        self.channel(domain, &Actor::Anonymous)
+        Ok(self
+            .channel(domain, &Actor::Anonymous)?
+            .admitting(domain.methods()))
     }
 
     fn channel(&self, domain: Domain, actor: &Actor) -> Result<Channel, String> {

@@ -16,8 +16,9 @@ use homestay_proto::payment::payment_client::PaymentClient;
 use homestay_proto::payment::payment_server::PaymentServer;
 use homestay_proto::travel::travel_client::TravelClient;
 use homestay_proto::travel::travel_server::TravelServer;
+use homestay_proto::usercenter::user_center_client::UserCenterClient;
 use homestay_proto::usercenter::user_center_server::UserCenterServer;
-use homestay_rpc::{Guard, Methods, Serving};
+use homestay_rpc::{Guard, Serving};
 use homestay_service::{Health, ServiceGroup, Stop, Tasks};
 use mqueue_rpc::Bell;
 use payment_rpc::Providers;
@@ -97,7 +98,7 @@ impl Parts<'_> {
             self.node.to_owned(),
             self.settings.order.clone(),
         );
-        Ok(self.bind(target, order_rpc::METHODS, OrderServer::new(service)))
+        Ok(self.bind(target, OrderServer::new(service)))
     }
 
     fn payment(&self, target: &Target, db: &Db, ids: Ids, clock: &Clock) -> Result<Serve, String> {
@@ -105,23 +106,30 @@ impl Parts<'_> {
         if config.public_base_url.is_empty() {
             self.base_url.clone_into(&mut config.public_base_url);
         }
+        let rates = payment_rpc::Rates {
+            fee_bp: config.fee_bp,
+            commission_bp: config.commission_bp,
+        };
         let orders = OrderClient::new(self.links.of(target, Domain::Order)?);
-        let sandbox = Sandbox::for_demonstration(
-            db.clone(),
-            ids.clone(),
-            clock.clone(),
-            orders.clone(),
-            &config,
-            &self.secrets.sandbox,
-        );
-        let service = payment_rpc::PaymentService::new(
-            db.clone(),
-            ids,
-            clock.clone(),
-            orders,
-            Providers::sandbox(sandbox),
-        );
-        Ok(self.bind(target, payment_rpc::METHODS, PaymentServer::new(service)))
+        let sandbox = || {
+            Sandbox::for_demonstration(
+                db.clone(),
+                ids.clone(),
+                clock.clone(),
+                orders.clone(),
+                &config,
+                &self.secrets.sandbox,
+            )
+        };
+        let providers = Providers::of(&config, clock, sandbox).map_err(|error| {
+            let key = error.field_name().unwrap_or_default();
+            format!("payment.{key}: {}", error.message())
+        })?;
+        let users = UserCenterClient::new(self.links.of(target, Domain::Usercenter)?);
+        let service = payment_rpc::PaymentService::new(db.clone(), ids, clock.clone(), orders, providers)
+            .with_users(users)
+            .with_rates(rates);
+        Ok(self.bind(target, PaymentServer::new(service)))
     }
 
     fn travel(&self, target: &Target, db: &Db, clock: &Clock) -> Result<Serve, String> {
@@ -131,7 +139,7 @@ impl Parts<'_> {
             self.links.of(target, Domain::Order)?,
             self.settings.travel.clone(),
         );
-        Ok(self.bind(target, travel_rpc::METHODS, TravelServer::new(service)))
+        Ok(self.bind(target, TravelServer::new(service)))
     }
 
     async fn usercenter(&self, target: &Target, db: &Db, ids: Ids, clock: &Clock) -> Result<Serve, String> {
@@ -155,8 +163,9 @@ impl Parts<'_> {
                 homestay_http::client(wechat.timeout),
             ),
             self.throttle()?,
-        );
-        Ok(self.bind(target, usercenter_rpc::METHODS, UserCenterServer::new(service)))
+        )
+        .with_demo(self.settings.demo);
+        Ok(self.bind(target, UserCenterServer::new(service)))
     }
 
     /// Logins are counted together by all replicas where there is a Redis.
@@ -185,7 +194,7 @@ impl Parts<'_> {
             bell.clone(),
             self.settings.mqueue.clone(),
         );
-        let serve = self.bind(target, mqueue_rpc::METHODS, MqueueServer::new(service));
+        let serve = self.bind(target, MqueueServer::new(service));
         Ok(Box::new(move |listener, stop| {
             Box::pin(async move {
                 // Claims wait for seconds; a stop does not wait for them.
@@ -203,7 +212,7 @@ impl Parts<'_> {
     }
 
     /// The server behind its guard: for calls from this process in its slot, for others as a future to be run.
-    fn bind<S>(&self, target: &Target, methods: Methods, server: S) -> Serve
+    fn bind<S>(&self, target: &Target, server: S) -> Serve
     where
         S: tower::Service<
                 http::Request<tonic::body::Body>,
@@ -216,7 +225,11 @@ impl Parts<'_> {
             + 'static,
         S::Future: Send + 'static,
     {
-        let guard = Guard::new(self.links.credential(), methods, self.tasks.clone());
+        let guard = Guard::new(
+            self.links.credential(),
+            target.domain.methods(),
+            self.tasks.clone(),
+        );
         self.links.slot(target.domain).bind(guard.local(server.clone()));
         let serving = Serving {
             reflection: self.settings.demo,

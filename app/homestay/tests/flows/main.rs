@@ -4,6 +4,7 @@
 //! (`deploy/infra/infra up` prints them) and nginx; without them they do nothing. What is about one mode alone is a test of its
 //! module.
 
+mod authorisation;
 mod booking;
 mod closing;
 mod contention;
@@ -11,8 +12,10 @@ mod costs;
 mod crash;
 mod demo;
 mod harness;
+mod idempotency;
 mod input;
 mod operators;
+mod people;
 mod processes;
 mod startup;
 
@@ -41,6 +44,9 @@ macro_rules! in_both_modes {
 
 // A flow that is not in this list is one that nobody plays: the compiler warns of it.
 in_both_modes! {
+    authorisation {
+        every_route_answers_each_kind_of_caller_as_the_table_says,
+    }
     booking {
         a_guest_books_and_pays_and_gets_a_check_in_code,
         the_looklook_face_does_the_same,
@@ -69,6 +75,11 @@ in_both_modes! {
         the_demo_succeeds_again_and_again_where_orders_close_soon,
         where_orders_close_late_the_demo_shows_it_on_a_private_system_and_removes_that,
     }
+    idempotency {
+        a_key_stands_for_one_request_however_it_is_written_and_as_long_as_its_order,
+        a_key_that_is_none_is_refused_wherever_money_or_nights_are_asked_for,
+        a_key_of_a_payment_stands_for_its_order_and_payment,
+    }
     input {
         bad_bookings_are_refused_by_field_and_change_nothing,
         the_looklook_face_names_its_own_fields,
@@ -81,6 +92,11 @@ in_both_modes! {
         health_and_metrics_are_served_on_their_own_port,
         the_openapi_document_and_its_page_are_served,
         answers_are_as_the_openapi_document_says,
+    }
+    people {
+        a_granted_role_counts_from_the_next_refresh_on,
+        the_first_admin_is_made_from_its_secret_and_logins_are_throttled,
+        the_logs_of_a_day_name_orders_and_traces_and_no_secret,
     }
     startup {
         a_request_that_is_half_sent_does_not_keep_the_program_from_stopping,

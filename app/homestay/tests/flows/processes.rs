@@ -1,6 +1,6 @@
 //! Processes of the distributed mode by themselves: what they lack, what they wait for, and several targets in one.
 
-use crate::harness::fleet::{Ground, Process, engines, until_ready};
+use crate::harness::fleet::{Ground, engines, until_ready};
 use crate::harness::{Program, USUAL, client, stay, text};
 
 #[tokio::test]
@@ -10,7 +10,7 @@ async fn an_rpc_target_waits_for_its_migrations_and_says_so() {
     }
     let ground = Ground::new(USUAL).await;
     let admin = ground.admin("travel-rpc");
-    let mut process = Process::start(ground.command(&["travel-rpc"]));
+    let mut process = ground.start(&["travel-rpc"]);
     let http = client();
     let refused = async {
         loop {
@@ -72,7 +72,7 @@ async fn all_fourteen_targets_run_in_one_process_too() {
     }
     let ground = Ground::new(USUAL).await;
     ground.migrate();
-    let mut process = Process::start(ground.command(&[]));
+    let mut process = ground.start(&[]);
     until_ready(&client(), &ground.admin("order-api")).await;
     ground.run(&["seed"]);
     let program = Program::at(&ground.api("travel"));

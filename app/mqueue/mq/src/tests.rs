@@ -123,6 +123,12 @@ impl UserCenter for FakeUsers {
     async fn seed(&self, _: Request<user_pb::SeedRequest>) -> Reply<user_pb::SeedReply> {
         unreachable!("not called")
     }
+    async fn grant(&self, _: Request<user_pb::GrantRequest>) -> Reply<user_pb::GrantReply> {
+        unreachable!("not called")
+    }
+    async fn list_by_role(&self, _: Request<user_pb::ListByRoleRequest>) -> Reply<user_pb::Users> {
+        unreachable!("not called")
+    }
 }
 
 /// Counts sweeps.

@@ -244,6 +244,7 @@ impl OrderService {
         match before_us {
             None => {
                 crate::count("created");
+                tracing::debug!(order.sn = %order.sn, "an order was made");
                 Ok((order, steps))
             }
             Some(Claim::Tombstone) => Err(Error::new(Code::HoldExpired)),

@@ -1,9 +1,12 @@
 //! Callbacks of providers: handed on as they came, answered as payment-rpc says, without an envelope.
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
+use axum::routing::post;
 use homestay_proto::payment as pb;
 use homestay_rpc::{Actor, request_for};
 
@@ -17,6 +20,23 @@ const FAIL: &str = "FAIL";
 
 /// When it may come again.
 const AGAIN: [(HeaderName, &str); 1] = [(header::RETRY_AFTER, "1")];
+
+/// Where real providers call back; which of them, the address says. Not part of the API that guests use.
+pub(crate) fn routes(api: Api) -> Router {
+    let callback = post(take).layer::<_, std::convert::Infallible>(DefaultBodyLimit::max(LIMIT_BYTES));
+    Router::new()
+        .route("/v1/payments/callbacks/{provider}", callback)
+        .with_state(api)
+}
+
+async fn take(
+    State(api): State<Api>,
+    Path(provider): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    hand_on(api, &provider, &headers, body).await
+}
 
 /// Hands a callback to payment-rpc. An answer that is not 2xx makes the provider deliver it again.
 pub(crate) async fn hand_on(

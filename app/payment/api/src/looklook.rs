@@ -15,14 +15,15 @@ use serde::{Deserialize, Serialize};
 use crate::Api;
 use crate::callback::{LIMIT_BYTES, hand_on};
 
-/// The routes of the face.
+/// The routes of the face, and where providers call back.
 pub fn looklook(api: Api) -> Router {
     let callback =
         post(wx_pay_callback).layer::<_, std::convert::Infallible>(DefaultBodyLimit::max(LIMIT_BYTES));
     Router::new()
         .route("/payment/v1/thirdPayment/thirdPaymentWxPay", post(wx_pay))
         .route("/payment/v1/thirdPayment/thirdPaymentWxPayCallback", callback)
-        .with_state(api)
+        .with_state(api.clone())
+        .merge(crate::callback::routes(api))
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,4 +1,4 @@
-//! The REST face: `/v1/payments`.
+//! The REST face: `/v1/payments`, and `/v1/cases` with it.
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -19,6 +19,7 @@ pub fn rest(api: Api) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(create_payment))
         .routes(routes!(get_payment))
+        .merge(crate::cases::routes())
         .with_state(api)
 }
 
@@ -53,6 +54,10 @@ pub struct PaymentJson {
     pub amount_cents: i64,
     /// What went back of it.
     pub refunded_cents: i64,
+    /// That, and what is on its way back.
+    pub refund_reserved_cents: i64,
+    /// What of the order it pays: 0 the booking itself, else the number of a change.
+    pub charge: i64,
     /// ISO 4217.
     #[schema(example = "CNY")]
     pub currency: String,
@@ -64,6 +69,41 @@ pub struct PaymentJson {
     pub created_at: Option<String>,
     /// When the money came, RFC 3339; null until then.
     pub captured_at: Option<String>,
+    /// What a page inside WeChat passes to `wx.requestPayment`; only where WeChat takes the money, and only as the answer to
+    /// starting a payment that is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wechat: Option<WechatJson>,
+}
+
+/// The six fields of a WeChat prepay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WechatJson {
+    /// The app the payment belongs to.
+    pub appid: String,
+    /// Random text.
+    pub nonce_str: String,
+    /// The merchant's signature over the others.
+    pub pay_sign: String,
+    /// `prepay_id=…`.
+    pub package: String,
+    /// Unix seconds.
+    pub timestamp: String,
+    /// `RSA`.
+    pub sign_type: String,
+}
+
+impl From<pb::WechatPrepay> for WechatJson {
+    fn from(fields: pb::WechatPrepay) -> Self {
+        Self {
+            appid: fields.appid,
+            nonce_str: fields.nonce_str,
+            pay_sign: fields.pay_sign,
+            package: fields.package,
+            timestamp: fields.timestamp,
+            sign_type: fields.sign_type,
+        }
+    }
 }
 
 impl From<pb::PaymentView> for PaymentJson {
@@ -75,11 +115,14 @@ impl From<pb::PaymentView> for PaymentJson {
             state: view.state,
             amount_cents: view.amount_cents,
             refunded_cents: view.refunded_cents,
+            refund_reserved_cents: view.refund_reserved_cents,
+            charge: view.charge,
             currency: view.currency,
             pay_url: view.pay_url,
             expires_at: rfc3339(view.expires_at_ms),
             created_at: rfc3339(view.created_at_ms),
             captured_at: rfc3339(view.captured_at_ms),
+            wechat: view.wechat.map(WechatJson::from),
         }
     }
 }
@@ -100,7 +143,8 @@ impl From<pb::PaymentView> for PaymentJson {
         (status = 400, description = "A field is missing or wrong", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "No good token", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such order of the caller", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`NOT_PAYABLE`: the order does not wait for payment", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`NOT_PAYABLE`: the order does not wait for payment. `WECHAT_NOT_BOUND`: WeChat takes the \
+            money, and the account has no WeChat identity. `PROVIDER_REFUSED`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`: the key was used for another order", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The provider does not answer", body = Problem, content_type = "application/problem+json"),
     ),

@@ -143,15 +143,12 @@ async fn what_may_pass_is_tried_again_and_a_refusal_is_final() {
 }
 
 #[tokio::test]
-async fn a_refused_refund_is_a_dead_letter_that_names_it() {
+async fn a_refused_refund_is_done_as_it_is_a_case_now() {
     let fake = FakePayment::default();
-    let failure = hand(&fake, job::PAYMENT_REFUND, r#"{"refund_sn":"RFD-refused"}"#)
+    hand(&fake, job::PAYMENT_REFUND, r#"{"refund_sn":"RFD-refused"}"#)
         .await
-        .unwrap_err();
-    let Failure::Dead(error) = failure else {
-        panic!("{failure:?}");
-    };
-    assert!(error.message().contains("RFD-refused"), "{error:?}");
+        .unwrap();
+    assert_eq!(*fake.asked.lock().unwrap(), ["refund RFD-refused"]);
 }
 
 #[tokio::test]

@@ -5,10 +5,11 @@ use homestay_error::{Code, Error, Result};
 use homestay_telemetry::metrics;
 use prometheus::IntCounterVec;
 
-use crate::provider::{EventKind, ProviderEvent, TEXT};
+use crate::cases::{self, NewCase};
+use crate::provider::{EventKind, PaymentProvider, ProviderEvent, TEXT};
 use crate::service::PaymentService;
-use crate::settle::{News, Recorded};
-use crate::store;
+use crate::settle::{News, Recorded, wrong_amount};
+use crate::store::{self, Payment};
 
 static CALLBACKS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     metrics::counter(
@@ -41,6 +42,7 @@ impl PaymentService {
                     Recorded::Changed => "OK",
                     Recorded::Known => "KNOWN",
                     Recorded::Unchanged => "UNCHANGED",
+                    Recorded::Ignored => "IGNORED",
                 };
                 (
                     outcome,
@@ -83,43 +85,119 @@ impl PaymentService {
             .provider_named(provider)
             .map_err(|_| refused("no such provider"))?;
         let event = provider.parse_callback(headers, body, self.clock.now_ms())?;
+        let moves_money = matches!(event.kind, EventKind::Captured | EventKind::Refunded);
         if event.kind == EventKind::Other {
-            return Ok(Recorded::Unchanged);
+            return Ok(Recorded::Ignored);
         }
         let payment = store::by_sn(self.db.read(), &event.payment_sn)
             .await?
-            .filter(|payment| payment.provider == provider.name())
-            .ok_or_else(|| refused("no such payment"))?;
-        // What was due, not what the payer paid after coupons (holes.md B09). A decline moves no money.
-        let wrong = event.total_cents != payment.amount_cents || event.currency != payment.currency;
-        let moves_money = matches!(event.kind, EventKind::Captured | EventKind::Refunded);
-        if wrong && moves_money {
-            tracing::error!(payment.sn = %payment.sn, expected = payment.amount_cents, got = event.total_cents,
-                payer = event.payer_total_cents, currency = event.currency, "a callback names another amount");
-            return Err(refused("another amount"));
-        }
-        let ProviderEvent {
-            event_id,
-            kind,
-            occurred_at_ms,
-            provider_ref,
-            refund_sn,
-            ..
-        } = event;
-        let news = match kind {
-            EventKind::Captured => News::Captured {
-                at_ms: occurred_at_ms,
-                provider_ref,
-            },
-            EventKind::Failed => News::Failed,
-            EventKind::Closed => News::Closed,
-            EventKind::Refunded => News::Refunded,
-            EventKind::RefundFailed => {
-                return self.refund_refused(&payment, refund_sn, "told by callback").await;
+            .filter(|payment| payment.provider == provider.name());
+        let Some(payment) = payment else {
+            if moves_money {
+                self.open_case(unknown_payment(&**provider, event)).await?;
             }
-            EventKind::Other => return Ok(Recorded::Unchanged),
+            return Err(refused("no such payment"));
         };
-        self.record(&payment, event_id, news).await
+        match event.kind {
+            EventKind::Captured => self.captured(&payment, event).await,
+            EventKind::Failed => self.record(&payment, event.event_id, News::Failed).await,
+            EventKind::Closed => self.record(&payment, event.event_id, News::Closed).await,
+            EventKind::Refunded => self.refunded(&payment, event).await,
+            EventKind::RefundFailed => {
+                let refund = store::refund::by_sn(self.db.read(), &event.refund_sn).await?;
+                match refund.filter(|refund| refund.payment_sn == payment.sn) {
+                    Some(refund) => self.refund_refused(&payment, &refund, "told by callback").await,
+                    // One that somebody made at the provider: nothing of ours waits for it.
+                    None => Ok(Recorded::Ignored),
+                }
+            }
+            EventKind::Other => Ok(Recorded::Ignored),
+        }
+    }
+
+    async fn captured(&self, payment: &Payment, event: ProviderEvent) -> Result<Recorded> {
+        // What was due, not what the payer paid after coupons (holes.md B09). A decline moves no money.
+        if event.total_cents != payment.amount_cents || event.currency != payment.currency {
+            return self
+                .another_amount(payment, &event, "a callback says that it was captured")
+                .await;
+        }
+        let news = News::Captured {
+            at_ms: event.occurred_at_ms,
+            provider_ref: event.provider_ref,
+        };
+        self.record(payment, event.event_id, news).await
+    }
+
+    /// Money went back: for a refund of ours, or of the provider's own accord.
+    async fn refunded(&self, payment: &Payment, event: ProviderEvent) -> Result<Recorded> {
+        let ours = match event.refund_sn.as_str() {
+            "" => None,
+            sn => store::refund::by_sn(self.db.read(), sn).await?,
+        };
+        let ours = ours.filter(|refund| refund.payment_sn == payment.sn);
+        let another = ours
+            .as_ref()
+            .is_some_and(|ours| ours.amount_cents != event.total_cents);
+        if another || event.total_cents < 1 || event.currency != payment.currency {
+            return self
+                .another_amount(payment, &event, "a callback says that it was refunded")
+                .await;
+        }
+        if let Some(ours) = ours {
+            return self.refund_succeeded(ours, Some(event.event_id)).await;
+        }
+        let number = if event.refund_sn.is_empty() {
+            &event.event_id
+        } else {
+            &event.refund_sn
+        };
+        let key = format!("provider:{number}");
+        let tell =
+            || self.refunded_by_provider(payment, key.clone(), event.total_cents, event.event_id.clone());
+        match tell().await {
+            Err(error) if error.code() == Code::PaymentState => {
+                // Before its capture has reached us: the provider's books tell of that.
+                let provider = self.provider_named(&payment.provider)?;
+                let answer = provider.query(&payment.intent()).await?;
+                self.record_answer(payment, answer).await?;
+                tell().await
+            }
+            told => told,
+        }
+    }
+
+    async fn another_amount(&self, payment: &Payment, event: &ProviderEvent, what: &str) -> Result<Recorded> {
+        let case = wrong_amount(
+            payment,
+            event.total_cents,
+            &event.currency,
+            &event.provider_ref,
+            what,
+        );
+        self.open_case(case).await?;
+        Err(refused("another amount"))
+    }
+}
+
+/// The case of money of which we know nothing: one a number, however often the provider tells of it.
+fn unknown_payment(provider: &dyn PaymentProvider, event: ProviderEvent) -> NewCase {
+    let number = if event.payment_sn.is_empty() {
+        &event.event_id
+    } else {
+        &event.payment_sn
+    };
+    NewCase {
+        kind: cases::UNKNOWN_PAYMENT.to_owned(),
+        reference: format!("{}:{number}", provider.name()),
+        provider: provider.name().to_owned(),
+        amount_cents: event.total_cents,
+        detail: format!(
+            "a callback ({:?}, event {:?}) about payment {:?}, the provider's number {:?}",
+            event.kind, event.event_id, event.payment_sn, event.provider_ref
+        ),
+        currency: event.currency,
+        ..NewCase::default()
     }
 }
 

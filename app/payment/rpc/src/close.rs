@@ -3,25 +3,25 @@ use homestay_types::OrderSn;
 
 use crate::provider::{CloseOutcome, ProviderState};
 use crate::service::PaymentService;
-use crate::store::{self, Payment};
+use crate::store::{self, Charges, Payment};
 
 impl PaymentService {
-    /// No new payment for the order from now on, and an end for those that are open: what the provider has is recorded as
+    /// No new payment for these charges of the order from now on, and an end for those that are open: what the provider has is recorded as
     /// paid, everything else is closed there first. All payments of the order, oldest first.
     ///
     /// # Errors
     /// [`Code::Provider`] if the provider does not answer: the order stays closed for new payments, and asking again goes on
     /// where this ended.
-    pub(crate) async fn close_for_order(&self, order_sn: &str) -> Result<Vec<Payment>> {
+    pub(crate) async fn close_for_order(&self, order_sn: &str, charges: Charges) -> Result<Vec<Payment>> {
         let sn: OrderSn = order_sn
             .parse()
             .map_err(|cause| Error::invalid("orderSn", cause))?;
         self.db
-            .write(move |tx| Box::pin(async move { store::close_order(tx, &sn).await }))
+            .write(move |tx| Box::pin(async move { store::close_order(tx, &sn, charges).await }))
             .await?;
         // Read after the marker: a payment made before it is seen, after it there are none.
         for payment in store::of_order(self.db.read(), order_sn).await? {
-            if payment.state.is_open() {
+            if payment.state.is_open() && charges.hold(payment.charge) {
                 self.end(&payment).await?;
             }
         }

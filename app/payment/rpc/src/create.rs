@@ -4,6 +4,7 @@ use homestay_rpc::{Actor, request_for};
 use homestay_types::OrderSn;
 
 use crate::keys::{self, Key};
+use crate::ledger;
 use crate::provider::{ProviderState, WechatPrepay};
 use crate::service::{CHANGES, PaymentService};
 use crate::state::State;
@@ -11,13 +12,15 @@ use crate::store::{self, Payment};
 
 /// The only thing that can be paid (contract.md §1.3).
 const SERVICE_TYPE: &str = "homestayOrder";
-/// The order's inner state in which it can be paid.
+/// The order's inner state while the booking itself is to be paid.
 pub(crate) const AWAITING_PAYMENT: &str = "awaiting_payment";
+/// And while the difference of a change may be.
+const CONFIRMED: &str = "confirmed";
 /// A payment that turns out to have ended makes room for another, this often.
 const ROUNDS: usize = 3;
 
 impl PaymentService {
-    /// The order's one live payment, made if there is none, with what the payer needs to pay it. A key that was used answers
+    /// The one live payment of what is due for the order, made if there is none, with what the payer needs to pay it. A key that was used answers
     /// with the payment of then, whatever became of it.
     ///
     /// # Errors
@@ -39,6 +42,10 @@ impl PaymentService {
         let order = self.payable(actor, order_sn).await?;
         for _ in 0..ROUNDS {
             let payment = self.reserve(&order, key.clone()).await?;
+            if payment.state.is_open() && !self.still_fits(&payment, &order) {
+                self.end(&payment).await?;
+                continue;
+            }
             let payment = match payment.state {
                 State::Created => self.prepay(payment).await?,
                 State::Pending => self.refreshed(payment).await?,
@@ -91,21 +98,24 @@ impl PaymentService {
         if actor.user_id() != Some(view.user_id) {
             return Err(refused());
         }
-        let waiting = view.state == AWAITING_PAYMENT && self.clock.now_ms() < view.pay_before_ms;
-        if !waiting || view.total_cents < 1 {
-            return Err(Error::new(Code::NotPayable));
-        }
+        let due = due(&view, self.clock.now_ms()).ok_or_else(|| Error::new(Code::NotPayable))?;
         Ok(Order {
             description: format!("{}, {} to {}", view.title, view.check_in, view.check_out),
             sn,
             user_id: view.user_id,
-            amount_cents: view.total_cents,
             currency: view.currency,
-            pay_before_ms: view.pay_before_ms,
+            due,
         })
     }
 
-    /// Writes the intent, unless the order has one, and what the key stands for.
+    /// Whether an open payment is over what is due now, at the provider that payments go to now.
+    fn still_fits(&self, payment: &Payment, order: &Order) -> bool {
+        payment.amount_cents == order.due.cents
+            && payment.currency == order.currency
+            && payment.provider == self.provider().name()
+    }
+
+    /// Writes the intent, unless the charge has one, and what the key stands for.
     async fn reserve(&self, order: &Order, key: Option<Key>) -> Result<Payment> {
         let provider = self.provider();
         let now_ms = self.clock.now_ms();
@@ -113,40 +123,45 @@ impl PaymentService {
             id: self.ids.id(),
             sn: self.ids.payment_sn(),
             order_sn: order.sn.clone(),
+            charge: order.due.charge,
             user_id: order.user_id,
             provider: provider.name().to_owned(),
             pay_type: provider.pay_type().to_owned(),
             description: order.description.clone(),
             state: State::Created,
             live: true,
-            amount_cents: order.amount_cents,
+            amount_cents: order.due.cents,
             refunded_cents: 0,
+            refund_reserved_cents: 0,
             currency: order.currency.clone(),
             pay_url: String::new(),
             provider_ref: String::new(),
-            expires_at_ms: order.pay_before_ms,
+            expires_at_ms: order.due.before_ms,
             created_at_ms: now_ms,
             captured_at_ms: 0,
         };
-        let label = provider.name();
+        let (label, ids, charge) = (provider.name(), self.ids.clone(), order.due.charge);
         let (payment, made) = self
             .db
             .write(move |tx| {
                 Box::pin(async move {
-                    if !store::open_order(tx, &new.order_sn).await? {
+                    if !store::open_order(tx, &new.order_sn, charge).await? {
                         return Err(Error::new(Code::NotPayable));
                     }
-                    store::lapse(tx, &new.order_sn, now_ms).await?;
-                    let (payment, made) = match store::current(tx, &new.order_sn).await? {
+                    store::lapse(tx, &new.order_sn, charge, now_ms).await?;
+                    let (payment, made) = match store::current(tx, &new.order_sn, charge).await? {
                         Some(current) => (current, false),
                         None if store::insert(tx, &new).await? => (new, true),
-                        None => match store::current(tx, &new.order_sn).await? {
+                        None => match store::current(tx, &new.order_sn, charge).await? {
                             Some(current) => (current, false),
                             None => {
                                 return Err(Error::internal("a payment is neither there nor can be made"));
                             }
                         },
                     };
+                    if made {
+                        store::ledger::post(tx, &ids, vec![ledger::authorise(&payment)], now_ms).await?;
+                    }
                     if let Some(key) = &key {
                         keys::keep(tx, key, &payment, now_ms).await?;
                     }
@@ -226,8 +241,90 @@ impl PaymentService {
 struct Order {
     sn: OrderSn,
     user_id: i64,
-    amount_cents: i64,
     currency: String,
-    pay_before_ms: i64,
     description: String,
+    due: Due,
+}
+
+/// What is to be paid for an order now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Due {
+    /// 0: the booking itself, else the attempt number of a change.
+    charge: i64,
+    cents: i64,
+    before_ms: i64,
+}
+
+/// The rule: the booking while it awaits payment, the difference of a change while it is confirmed, in time, and not nothing.
+fn due(order: &order_pb::OrderView, now_ms: i64) -> Option<Due> {
+    let due = if order.due_before_ms > 0 {
+        Due {
+            charge: order.due_charge,
+            cents: order.due_cents,
+            before_ms: order.due_before_ms,
+        }
+    } else {
+        // As an order-rpc says it that knows no changes yet, while both are brought up to date.
+        Due {
+            charge: 0,
+            cents: order.total_cents,
+            before_ms: order.pay_before_ms,
+        }
+    };
+    let waits = match order.state.as_str() {
+        AWAITING_PAYMENT => due.charge >= 0,
+        CONFIRMED => due.charge > 0,
+        _ => false,
+    };
+    (waits && due.cents > 0 && now_ms < due.before_ms).then_some(due)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_in_every_state() {
+        // State, charge, cents, before; whether it can be paid at 1,000.
+        let table = [
+            ("awaiting_payment", 0, 100, 1_001, true),
+            ("awaiting_payment", 2, 100, 1_001, true),
+            ("awaiting_payment", 0, 100, 1_000, false),
+            ("awaiting_payment", 0, 0, 1_001, false),
+            ("awaiting_payment", 0, -1, 1_001, false),
+            ("awaiting_payment", -1, 100, 1_001, false),
+            ("confirmed", 2, 100, 1_001, true),
+            ("confirmed", 2, 0, 1_001, false),
+            ("confirmed", 2, 100, 1_000, false),
+            ("confirmed", 0, 100, 1_001, false),
+            ("cancelled", 0, 100, 1_001, false),
+            ("cancelled", 2, 100, 1_001, false),
+            ("refund_pending", 0, 100, 1_001, false),
+            ("refunded", 0, 100, 1_001, false),
+            ("used", 2, 100, 1_001, false),
+            ("expired", 2, 100, 1_001, false),
+            ("", 0, 100, 1_001, false),
+        ];
+        for (state, due_charge, due_cents, due_before_ms, payable) in table {
+            let order = order_pb::OrderView {
+                state: state.to_owned(),
+                due_charge,
+                due_cents,
+                due_before_ms,
+                total_cents: 100,
+                pay_before_ms: 2_000,
+                ..Default::default()
+            };
+            let want = payable.then_some(Due {
+                charge: due_charge,
+                cents: due_cents,
+                before_ms: due_before_ms,
+            });
+            assert_eq!(
+                due(&order, 1_000),
+                want,
+                "{state} {due_charge} {due_cents} {due_before_ms}"
+            );
+        }
+    }
 }

@@ -1,16 +1,22 @@
 //! Protobuf to use cases and back: one short function a call.
 
+use homestay_error::Error;
 use homestay_proto::common::Empty;
 use homestay_proto::payment as pb;
 use homestay_proto::payment::payment_server::Payment as Server;
 use homestay_rpc::actor;
 use tonic::{Request, Response, Status};
 
+use crate::cases::{Case, Entry, NewCase};
 use crate::keys::Key;
+use crate::ledger::Kept;
 use crate::provider::WechatPrepay;
+use crate::refund_rule::Ask;
 use crate::sandbox::Charge;
 use crate::service::PaymentService;
-use crate::store::{Payment, Refund};
+use crate::store::case::Filter;
+use crate::store::refund::Refund;
+use crate::store::{Charges, Payment};
 
 type Reply<T> = Result<Response<T>, Status>;
 
@@ -31,7 +37,8 @@ fn payment_view(payment: Payment) -> pb::PaymentView {
         provider_ref: payment.provider_ref,
         pay_type: payment.pay_type,
         wechat: None,
-        ..Default::default()
+        charge: payment.charge,
+        refund_reserved_cents: payment.refund_reserved_cents,
     }
 }
 
@@ -53,7 +60,52 @@ fn refund_view((refund, payment): (Refund, Payment)) -> pb::RefundView {
         order_sn: payment.order_sn.into(),
         amount_cents: refund.amount_cents,
         state: refund.state.as_str().to_owned(),
-        ..Default::default()
+        key: refund.key,
+        failure: refund.failure,
+    }
+}
+
+fn case_view(case: Case, history: Vec<Entry>) -> pb::Case {
+    let NewCase {
+        kind,
+        reference,
+        order_sn,
+        payment_sn,
+        refund_sn,
+        provider,
+        amount_cents,
+        currency,
+        detail,
+    } = case.new;
+    pb::Case {
+        id: case.id,
+        kind,
+        r#ref: reference,
+        order_sn,
+        payment_sn,
+        refund_sn,
+        provider,
+        amount_cents,
+        currency,
+        detail,
+        state: if case.open { "open" } else { "resolved" }.to_owned(),
+        opened_at_ms: case.opened_at_ms,
+        resolved_at_ms: case.resolved_at_ms,
+        resolved_by: case.resolved_by,
+        resolution: case.resolution,
+        action: case.action,
+        history: history.into_iter().map(entry_view).collect(),
+    }
+}
+
+fn entry_view(entry: Entry) -> pb::CaseEntry {
+    pb::CaseEntry {
+        id: entry.id,
+        kind: entry.kind,
+        author: entry.author,
+        text: entry.text,
+        action: entry.action,
+        at_ms: entry.at_ms,
     }
 }
 
@@ -109,7 +161,13 @@ impl Server for PaymentService {
         &self,
         request: Request<pb::CloseForOrderRequest>,
     ) -> Reply<pb::CloseForOrderReply> {
-        let payments = PaymentService::close_for_order(self, &request.get_ref().order_sn)
+        let request = request.into_inner();
+        let charges = if request.all_charges {
+            Charges::All
+        } else {
+            Charges::One(request.charge)
+        };
+        let payments = PaymentService::close_for_order(self, &request.order_sn, charges)
             .await
             .map_err(Status::from)?;
         Ok(Response::new(pb::CloseForOrderReply {
@@ -119,9 +177,17 @@ impl Server for PaymentService {
 
     async fn refund(&self, request: Request<pb::RefundRequest>) -> Reply<pb::RefundView> {
         let pb::RefundRequest {
-            payment_sn, reason, ..
+            payment_sn,
+            reason,
+            amount_cents,
+            key,
         } = request.into_inner();
-        let refund = PaymentService::refund(self, &payment_sn, &reason).await;
+        let ask = Ask {
+            amount_cents,
+            key,
+            reason,
+        };
+        let refund = PaymentService::refund(self, &payment_sn, ask).await;
         Ok(Response::new(refund_view(refund.map_err(Status::from)?)))
     }
 
@@ -172,22 +238,94 @@ impl Server for PaymentService {
             .map_err(Status::from)?;
         Ok(Response::new(Empty {}))
     }
-    async fn settle(&self, _: Request<pb::SettleRequest>) -> Reply<pb::SettleReply> {
-        Err(Status::unimplemented("not yet"))
+
+    async fn settle(&self, request: Request<pb::SettleRequest>) -> Reply<pb::SettleReply> {
+        let request = request.into_inner();
+        let order_sn = request.order_sn.parse();
+        let kept = Kept {
+            order_sn: order_sn.map_err(|cause| Status::from(Error::invalid("orderSn", cause)))?,
+            host_id: request.host_id,
+            currency: request.currency,
+            cents: request.amount_cents,
+            key: request.key,
+        };
+        let (host_cents, commission_cents) =
+            PaymentService::settle(self, kept).await.map_err(Status::from)?;
+        Ok(Response::new(pb::SettleReply {
+            host_cents,
+            commission_cents,
+        }))
     }
-    async fn open_case(&self, _: Request<pb::OpenCaseRequest>) -> Reply<pb::Case> {
-        Err(Status::unimplemented("not yet"))
+
+    async fn open_case(&self, request: Request<pb::OpenCaseRequest>) -> Reply<pb::Case> {
+        let request = request.into_inner();
+        let new = NewCase {
+            kind: request.kind,
+            reference: request.r#ref,
+            order_sn: request.order_sn,
+            payment_sn: request.payment_sn,
+            refund_sn: request.refund_sn,
+            provider: request.provider,
+            amount_cents: request.amount_cents,
+            currency: request.currency,
+            detail: request.detail,
+        };
+        let case = PaymentService::open_case(self, new).await.map_err(Status::from)?;
+        Ok(Response::new(case_view(case, Vec::new())))
     }
-    async fn list_cases(&self, _: Request<pb::ListCasesRequest>) -> Reply<pb::CaseList> {
-        Err(Status::unimplemented("not yet"))
+
+    async fn list_cases(&self, request: Request<pb::ListCasesRequest>) -> Reply<pb::CaseList> {
+        let request = request.into_inner();
+        let filter = Filter {
+            before_id: request.last_id,
+            limit: request.limit,
+            state: request.state,
+            kind: request.kind,
+        };
+        let cases = self.cases(filter).await.map_err(Status::from)?;
+        Ok(Response::new(pb::CaseList {
+            cases: cases
+                .into_iter()
+                .map(|case| case_view(case, Vec::new()))
+                .collect(),
+        }))
     }
-    async fn get_case(&self, _: Request<pb::GetCaseRequest>) -> Reply<pb::Case> {
-        Err(Status::unimplemented("not yet"))
+
+    async fn get_case(&self, request: Request<pb::GetCaseRequest>) -> Reply<pb::Case> {
+        self.whole_case(request.get_ref().id).await
     }
-    async fn note_case(&self, _: Request<pb::NoteCaseRequest>) -> Reply<pb::Case> {
-        Err(Status::unimplemented("not yet"))
+
+    async fn note_case(&self, request: Request<pb::NoteCaseRequest>) -> Reply<pb::Case> {
+        let actor = actor(&request);
+        let pb::NoteCaseRequest {
+            id,
+            text,
+            idempotency_key,
+        } = request.into_inner();
+        PaymentService::note_case(self, &actor, id, &text, &idempotency_key)
+            .await
+            .map_err(Status::from)?;
+        self.whole_case(id).await
     }
-    async fn resolve_case(&self, _: Request<pb::ResolveCaseRequest>) -> Reply<pb::Case> {
-        Err(Status::unimplemented("not yet"))
+
+    async fn resolve_case(&self, request: Request<pb::ResolveCaseRequest>) -> Reply<pb::Case> {
+        let actor = actor(&request);
+        let pb::ResolveCaseRequest {
+            id,
+            resolution,
+            action,
+            idempotency_key,
+        } = request.into_inner();
+        PaymentService::resolve_case(self, &actor, id, &resolution, &action, &idempotency_key)
+            .await
+            .map_err(Status::from)?;
+        self.whole_case(id).await
+    }
+}
+
+impl PaymentService {
+    async fn whole_case(&self, id: i64) -> Reply<pb::Case> {
+        let (case, history) = self.case(id).await.map_err(Status::from)?;
+        Ok(Response::new(case_view(case, history)))
     }
 }

@@ -5,24 +5,31 @@
 //! goes through one function (`settle.rs`) that records it once, with its event, in one transaction.
 
 mod callback;
+mod cases;
 mod close;
 mod config;
 mod create;
 mod grpc;
+mod kept;
 mod keys;
+mod ledger;
 mod payer;
 mod provider;
 mod read;
 mod refund;
+mod refund_rule;
+mod remote;
 pub mod sandbox;
 mod service;
 mod settle;
 mod state;
 mod store;
+pub mod stripe;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod unsettled;
+pub mod wechat;
 
 use homestay_rpc::{Allow, Methods};
 
@@ -31,7 +38,7 @@ pub use provider::{
     CloseOutcome, EventKind, PaymentProvider, Prepay, PrepayIntent, ProviderEvent, ProviderState,
     RefundIntent, RefundOutcome, WechatPrepay,
 };
-pub use service::{PaymentService, Providers};
+pub use service::{PaymentService, Providers, Rates};
 pub use state::{RefundState, State};
 
 /// The schema of the payment database.
@@ -40,6 +47,7 @@ pub const MIGRATIONS: homestay_db::Migrations = &[
     (2, "payment", include_str!("../migrations/2_payment.sql")),
     (3, "sandbox", include_str!("../migrations/3_sandbox.sql")),
     (4, "payment_key", include_str!("../migrations/4_payment_key.sql")),
+    (5, "money", include_str!("../migrations/5_money.sql")),
 ];
 
 /// Who may call what.

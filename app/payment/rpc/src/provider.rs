@@ -140,7 +140,7 @@ pub enum EventKind {
 pub struct ProviderEvent {
     /// The provider's id of the event, the same at every delivery.
     pub event_id: String,
-    /// Our number, as the provider repeats it; empty if [`EventKind::Other`].
+    /// Our number, as the provider repeats it; empty if [`EventKind::Other`], and where the provider gives only its own.
     pub payment_sn: String,
     /// Our number of the refund; empty if it is about none, or the provider refunded of its own accord.
     pub refund_sn: String,
@@ -156,6 +156,24 @@ pub struct ProviderEvent {
     pub occurred_at_ms: i64,
     /// The provider's own number of the payment.
     pub provider_ref: String,
+}
+
+impl ProviderEvent {
+    /// An event that is nothing to us.
+    #[must_use]
+    pub fn other(event_id: String) -> Self {
+        Self {
+            event_id,
+            payment_sn: String::new(),
+            refund_sn: String::new(),
+            kind: EventKind::Other,
+            total_cents: 0,
+            payer_total_cents: 0,
+            currency: String::new(),
+            occurred_at_ms: 0,
+            provider_ref: String::new(),
+        }
+    }
 }
 
 /// A payment provider. Every call may be repeated: payment and refund numbers are its idempotency keys.

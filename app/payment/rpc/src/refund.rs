@@ -1,65 +1,224 @@
+//! Money that goes back: whole or in part, of our own accord or the provider's.
+//!
+//! A refund is an intent that takes its share of the payment (`refund_reserved_cents`) before the provider is asked; the share
+//! stays taken until the money is back, also while a refund that was refused waits for a person.
+
+use homestay_clock::Ids;
+use homestay_db::Tx;
 use homestay_error::{Code, Error, Result};
 use homestay_jobs::NewJob;
 use homestay_outbox::Entry;
-use homestay_types::job;
+use homestay_types::{RefundSn, job};
 use serde_json::json;
 
+use crate::cases::{self, NewCase};
+use crate::ledger;
 use crate::provider::{RefundIntent, RefundOutcome};
+use crate::refund_rule::{Ask, FULL, Verdict, verdict};
 use crate::service::{CHANGES, PaymentService, REFUNDS_FAILED};
-use crate::settle::{News, Recorded};
+use crate::settle::{Recorded, status_event};
 use crate::state::{RefundState, State};
-use crate::store::{self, Payment, Refund, Set};
+use crate::store::refund::{self as rows, Refund};
+use crate::store::{self, Payment};
 
 /// Longest reason that is kept; providers show little more.
 const REASON: usize = 200;
+/// Longest key.
+const KEY: usize = 100;
+
+/// Records the intent to refund, with the job that carries it out; whether it is new.
+pub(crate) async fn begin(
+    tx: &mut Tx,
+    ids: &Ids,
+    payment_sn: &str,
+    ask: Ask,
+    now_ms: i64,
+) -> Result<(Refund, Payment, bool)> {
+    let payment = locked(tx, payment_sn).await?;
+    let known = rows::of_payment(&mut **tx, payment_sn).await?;
+    let cents = match verdict(&payment, &known, &ask)? {
+        Verdict::Is(refund) => return Ok((*refund, payment, false)),
+        Verdict::New(cents) => cents,
+    };
+    let refund = Refund {
+        sn: ids.refund_sn(),
+        payment_sn: payment.sn.clone(),
+        key: ask.key,
+        amount_cents: cents,
+        state: RefundState::Pending,
+        reason: ask.reason.chars().take(REASON).collect(),
+        failure: String::new(),
+        attempt: 0,
+    };
+    take(tx, ids, &refund, now_ms).await?;
+    let job = job_of(&refund.sn, 0);
+    homestay_outbox::push(tx, ids, vec![Entry::job(job)]).await?;
+    Ok((refund, again(tx, payment_sn).await?, true))
+}
+
+/// A refund that was refused is tried again, under its own number.
+///
+/// # Errors
+/// [`Code::PaymentState`] if it is not one that was refused.
+pub(crate) async fn retry(tx: &mut Tx, ids: &Ids, refund_sn: &str, now_ms: i64) -> Result<()> {
+    if !rows::change(tx, refund_sn, RefundState::Pending, "", now_ms).await? {
+        return Err(Error::with(Code::PaymentState, "this refund was not refused"));
+    }
+    let refund = rows::by_sn(&mut **tx, refund_sn)
+        .await?
+        .ok_or_else(|| Error::internal("a refund is gone"))?;
+    let job = job_of(&refund.sn, refund.attempt);
+    homestay_outbox::push(tx, ids, vec![Entry::job(job)]).await
+}
+
+fn job_of(refund_sn: &RefundSn, attempt: i64) -> NewJob {
+    let unique = match attempt {
+        0 => format!("refund:{refund_sn}"),
+        _ => format!("refund:{refund_sn}:{attempt}"),
+    };
+    NewJob::new(job::PAYMENT_REFUND, &json!({ "refund_sn": refund_sn })).unique(unique)
+}
+
+/// The payment, which nobody else refunds until the transaction ends.
+async fn locked(tx: &mut Tx, payment_sn: &str) -> Result<Payment> {
+    if !rows::lock(tx, payment_sn).await? {
+        return Err(Error::new(Code::PaymentNotFound));
+    }
+    again(tx, payment_sn).await
+}
+
+async fn again(tx: &mut Tx, payment_sn: &str) -> Result<Payment> {
+    store::by_sn(&mut **tx, payment_sn)
+        .await?
+        .ok_or_else(|| Error::internal("a payment is gone"))
+}
+
+/// Writes a refund and sets its money apart.
+async fn take(tx: &mut Tx, ids: &Ids, refund: &Refund, now_ms: i64) -> Result<()> {
+    if !rows::insert(tx, ids.id(), refund, now_ms).await? {
+        return Err(Error::internal("the payment has this refund"));
+    }
+    if !rows::reserve(tx, &refund.payment_sn, refund.amount_cents, now_ms).await? {
+        return Err(Error::new(Code::RefundExceeds));
+    }
+    Ok(())
+}
+
+/// The money of a refund is back: payment, ledger and event, in the transaction that says so of the refund.
+async fn arrived(tx: &mut Tx, ids: &Ids, refund: &Refund, now_ms: i64) -> Result<Payment> {
+    let (sn, cents) = (&refund.payment_sn, refund.amount_cents);
+    if !rows::paid_back(tx, sn, cents, now_ms).await? {
+        return Err(Error::internal("more went back than was set apart"));
+    }
+    let payment = again(tx, sn.as_str()).await?;
+    let posting = ledger::refund(&payment, &refund.sn, cents);
+    store::ledger::post(tx, ids, vec![posting], now_ms).await?;
+    let mut event = status_event(&payment, payment.state);
+    if payment.state != State::Refunded {
+        event.event_id = format!("{}:refund:{}", payment.sn, refund.sn);
+    }
+    homestay_outbox::push(tx, ids, vec![Entry::event(&event)]).await?;
+    Ok(payment)
+}
+
+/// A refund of ours succeeded; `None` if that was known.
+async fn succeeded(tx: &mut Tx, ids: &Ids, refund: &Refund, now_ms: i64) -> Result<Option<Payment>> {
+    if !rows::change(tx, refund.sn.as_str(), RefundState::Succeeded, "", now_ms).await? {
+        return Ok(None);
+    }
+    let payment = arrived(tx, ids, refund, now_ms).await?;
+    let why = "the money went back";
+    cases::void(tx, ids, cases::REFUND_REFUSED, refund.sn.as_str(), why, now_ms).await?;
+    Ok(Some(payment))
+}
+
+/// The provider gave money back without us.
+async fn of_its_own(
+    tx: &mut Tx,
+    ids: &Ids,
+    payment_sn: &str,
+    key: String,
+    cents: i64,
+    now_ms: i64,
+) -> Result<Option<Payment>> {
+    let payment = locked(tx, payment_sn).await?;
+    let known = rows::of_payment(&mut **tx, payment_sn).await?;
+    if known.iter().any(|refund| refund.key == key) {
+        return Ok(None);
+    }
+    if payment.captured_at_ms == 0 {
+        // Its capture has not reached us: to be told again.
+        return Err(Error::new(Code::PaymentState));
+    }
+    let reference = format!("{payment_sn}:{key}");
+    if cents <= payment.amount_cents - payment.refund_reserved_cents {
+        let refund = Refund {
+            sn: ids.refund_sn(),
+            payment_sn: payment.sn.clone(),
+            key,
+            amount_cents: cents,
+            state: RefundState::Succeeded,
+            reason: "refunded by the provider".to_owned(),
+            failure: String::new(),
+            attempt: 0,
+        };
+        take(tx, ids, &refund, now_ms).await?;
+        let payment = arrived(tx, ids, &refund, now_ms).await?;
+        if payment.state != State::Refunded {
+            // Nobody has decided what that buys: a whole refund ends the booking, a part of it nothing.
+            let case = NewCase {
+                refund_sn: refund.sn.to_string(),
+                amount_cents: cents,
+                detail: "the provider gave a part back of its own accord".to_owned(),
+                ..cases::about(cases::PROVIDER_REFUND, &payment, reference)
+            };
+            cases::open(tx, ids, &case, now_ms).await?;
+        }
+        return Ok(Some(payment));
+    }
+    // What we owe has come by another way: ours is done.
+    let unfinished = known
+        .iter()
+        .find(|refund| refund.state != RefundState::Succeeded && refund.amount_cents == cents);
+    if let Some(refund) = unfinished {
+        return succeeded(tx, ids, refund, now_ms).await;
+    }
+    let case = NewCase {
+        amount_cents: cents,
+        detail: format!(
+            "the provider gave {cents} {} back of its own accord, more than was left",
+            payment.currency
+        ),
+        ..cases::about(cases::PROVIDER_REFUND, &payment, reference)
+    };
+    cases::open(tx, ids, &case, now_ms).await?;
+    Ok(None)
+}
 
 impl PaymentService {
-    /// Records the intent to refund a captured payment, with the job that carries it out. The refund there is, if it was
-    /// recorded before.
+    /// Records the intent to refund a captured payment, whole or in part, with the job that carries it out. The refund there is,
+    /// if it was recorded before.
     ///
     /// # Errors
-    /// [`Code::PaymentNotFound`]; [`Code::PaymentState`] if no money has come.
-    pub(crate) async fn refund(&self, payment_sn: &str, reason: &str) -> Result<(Refund, Payment)> {
-        let (sn, reason) = (payment_sn.to_owned(), reason.chars().take(REASON).collect());
-        let (ids, now_ms) = (self.ids.clone(), self.clock.now_ms());
+    /// [`Code::PaymentNotFound`]; [`Code::PaymentState`] if no money has come; [`Code::RefundExceeds`] if so much is not left;
+    /// [`Code::IdempotencyKeyReused`] if the key stands for another amount.
+    pub(crate) async fn refund(&self, payment_sn: &str, ask: Ask) -> Result<(Refund, Payment)> {
+        let (ids, now_ms, sn) = (self.ids.clone(), self.clock.now_ms(), payment_sn.to_owned());
+        if ask.key.len() > KEY {
+            return Err(Error::invalid("key", "must have at most 100 characters"));
+        }
+        let key = if ask.key.is_empty() {
+            FULL.to_owned()
+        } else {
+            ask.key
+        };
+        let ask = Ask { key, ..ask };
         let (refund, payment, new) = self
             .db
-            .write(move |tx| {
-                Box::pin(async move {
-                    let payment = store::by_sn(&mut **tx, &sn)
-                        .await?
-                        .ok_or_else(|| Error::new(Code::PaymentNotFound))?;
-                    let to = State::RefundPending;
-                    if !store::change(tx, &payment.sn, to, Set::NotLive, now_ms).await? {
-                        let refund = store::refund_of(&mut **tx, &payment.sn)
-                            .await?
-                            .ok_or_else(|| Error::new(Code::PaymentState))?;
-                        return Ok((refund, payment, false));
-                    }
-                    let refund = Refund {
-                        sn: ids.refund_sn(),
-                        payment_sn: payment.sn.clone(),
-                        amount_cents: payment.amount_cents,
-                        state: RefundState::Pending,
-                        reason,
-                    };
-                    if !store::insert_refund(tx, ids.id(), &refund, now_ms).await? {
-                        return Err(Error::internal("a captured payment has a refund"));
-                    }
-                    let job = NewJob::new(job::PAYMENT_REFUND, &json!({ "refund_sn": refund.sn }))
-                        .unique(format!("refund:{}", refund.sn));
-                    homestay_outbox::push(tx, &ids, vec![Entry::job(job)]).await?;
-                    Ok((refund, payment, true))
-                })
-            })
+            .write(move |tx| Box::pin(async move { begin(tx, &ids, &sn, ask, now_ms).await }))
             .await?;
-        if new {
-            CHANGES
-                .with_label_values(&[
-                    self.provider_label(&payment.provider),
-                    State::RefundPending.as_str(),
-                ])
-                .inc();
+        if new && payment.state == State::RefundPending {
+            self.count_change(&payment);
         }
         Ok((refund, payment))
     }
@@ -84,33 +243,107 @@ impl PaymentService {
         };
         match self.provider_named(&payment.provider)?.refund(&intent).await? {
             RefundOutcome::Succeeded => {
-                self.record(&payment, format!("refund:{}", refund.sn), News::Refunded)
-                    .await?;
+                self.refund_succeeded(refund, None).await?;
             }
             // Its callback ends it, or the sweep asks again.
             RefundOutcome::Pending => {}
             RefundOutcome::Refused(failure) => {
-                self.refund_refused(&payment, refund.sn.into(), &failure).await?;
+                self.refund_refused(&payment, &refund, &failure).await?;
             }
         }
         self.refund_and_payment(refund_sn).await
     }
 
-    /// Notes that the provider will not refund: somebody has to look.
+    /// Notes that a refund of ours is done: by the provider's answer, or by a callback of which the inbox keeps the id.
+    pub(crate) async fn refund_succeeded(
+        &self,
+        refund: Refund,
+        event_id: Option<String>,
+    ) -> Result<Recorded> {
+        let (ids, now_ms) = (self.ids.clone(), self.clock.now_ms());
+        let (_, payment) = self.refund_and_payment(refund.sn.as_str()).await?;
+        let changed = self
+            .db
+            .write(move |tx| {
+                Box::pin(async move {
+                    if let Some(event_id) = event_id
+                        && !store::note_event(tx, &payment.provider, &event_id, &payment.sn, now_ms).await?
+                    {
+                        return Ok(Err(Recorded::Known));
+                    }
+                    let changed = succeeded(tx, &ids, &refund, now_ms).await?;
+                    Ok(changed.ok_or(Recorded::Unchanged))
+                })
+            })
+            .await?;
+        Ok(self.counted(changed))
+    }
+
+    /// Notes that the provider gave money back of its own accord; `key` tells this refund from others of the payment.
+    ///
+    /// # Errors
+    /// [`Code::PaymentState`] for a refund of money that has not come yet: it is to be told again later.
+    pub(crate) async fn refunded_by_provider(
+        &self,
+        payment: &Payment,
+        key: String,
+        cents: i64,
+        event_id: String,
+    ) -> Result<Recorded> {
+        let (ids, now_ms, payment) = (self.ids.clone(), self.clock.now_ms(), payment.clone());
+        let changed = self
+            .db
+            .write(move |tx| {
+                Box::pin(async move {
+                    if !store::note_event(tx, &payment.provider, &event_id, &payment.sn, now_ms).await? {
+                        return Ok(Err(Recorded::Known));
+                    }
+                    let changed = of_its_own(tx, &ids, payment.sn.as_str(), key, cents, now_ms).await?;
+                    Ok(changed.ok_or(Recorded::Unchanged))
+                })
+            })
+            .await?;
+        Ok(self.counted(changed))
+    }
+
+    /// Notes that the provider will not refund, and opens a case: somebody has to look. Of one that had succeeded too: then the
+    /// money has come back to us.
     pub(crate) async fn refund_refused(
         &self,
         payment: &Payment,
-        refund_sn: String,
+        refund: &Refund,
         failure: &str,
     ) -> Result<Recorded> {
-        tracing::error!(refund.sn = refund_sn, payment.sn = %payment.sn, failure, "the provider refused a refund");
-        let (failure, now_ms) = (failure.to_owned(), self.clock.now_ms());
+        let (ids, now_ms) = (self.ids.clone(), self.clock.now_ms());
+        let case = NewCase {
+            refund_sn: refund.sn.to_string(),
+            amount_cents: refund.amount_cents,
+            detail: failure.chars().take(REASON).collect(),
+            ..cases::about(cases::REFUND_REFUSED, payment, refund.sn.to_string())
+        };
+        let (sn, failure) = (refund.sn.clone(), failure.to_owned());
         let failed = self
             .db
             .write(move |tx| {
-                Box::pin(async move { store::refund_failed(tx, &refund_sn, &failure, now_ms).await })
+                Box::pin(async move {
+                    if rows::change(tx, sn.as_str(), RefundState::Failed, &failure, now_ms).await? {
+                        cases::open_again(tx, &ids, &case, "service/payment-rpc", now_ms).await?;
+                        return Ok(true);
+                    }
+                    let now = rows::by_sn(&mut **tx, sn.as_str()).await?;
+                    if now.is_some_and(|now| now.state == RefundState::Succeeded) {
+                        let case = NewCase {
+                            detail: format!("refused after it had succeeded: {failure}"),
+                            reference: format!("{sn}:returned"),
+                            ..case
+                        };
+                        cases::open(tx, &ids, &case, now_ms).await?;
+                    }
+                    Ok(false)
+                })
             })
             .await?;
+        self.count_cases().await;
         if !failed {
             return Ok(Recorded::Unchanged);
         }
@@ -120,8 +353,27 @@ impl PaymentService {
         Ok(Recorded::Changed)
     }
 
+    fn counted(&self, changed: std::result::Result<Payment, Recorded>) -> Recorded {
+        match changed {
+            Ok(payment) => {
+                if payment.state == State::Refunded {
+                    self.count_change(&payment);
+                }
+                tracing::info!(payment.sn = %payment.sn, refunded_cents = payment.refunded_cents, "money went back");
+                Recorded::Changed
+            }
+            Err(recorded) => recorded,
+        }
+    }
+
+    fn count_change(&self, payment: &Payment) {
+        CHANGES
+            .with_label_values(&[self.provider_label(&payment.provider), payment.state.as_str()])
+            .inc();
+    }
+
     async fn refund_and_payment(&self, refund_sn: &str) -> Result<(Refund, Payment)> {
-        let refund = store::refund_by_sn(self.db.read(), refund_sn)
+        let refund = rows::by_sn(self.db.read(), refund_sn)
             .await?
             .ok_or_else(|| Error::with(Code::NotFound, "refund no exists"))?;
         let payment = store::by_sn(self.db.read(), refund.payment_sn.as_str())

@@ -10,8 +10,11 @@ use homestay_rpc::Channel;
 use homestay_telemetry::metrics;
 use prometheus::IntCounterVec;
 
+use crate::config::Config;
 use crate::provider::PaymentProvider;
 use crate::sandbox::Sandbox;
+use crate::stripe::Stripe;
+use crate::wechat::WechatPay;
 
 /// Changes of payments, by the state they entered.
 pub(crate) static CHANGES: LazyLock<IntCounterVec> = LazyLock::new(|| {
@@ -56,6 +59,41 @@ impl Providers {
         Self::new(Arc::new(sandbox.clone())).with_sandbox_page(sandbox)
     }
 
+    /// Knows another provider's callbacks and old payments too.
+    #[must_use]
+    pub fn with(mut self, other: Arc<dyn PaymentProvider>) -> Self {
+        self.by_name.insert(other.name(), other);
+        self
+    }
+
+    /// What the configuration names: new payments to `config.provider`, and every other provider that is configured. The
+    /// sandbox is made only if it is the one, by `sandbox`.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`] naming the key within `payment`.
+    pub fn of(config: &Config, clock: &Clock, sandbox: impl FnOnce() -> Sandbox) -> Result<Self> {
+        config.validate_providers()?;
+        let base = &config.public_base_url;
+        let mut real: Vec<Arc<dyn PaymentProvider>> = Vec::new();
+        if config.has_wechat() {
+            real.push(Arc::new(WechatPay::new(&config.wechat, base, clock.clone())?));
+        }
+        if config.has_stripe() {
+            real.push(Arc::new(Stripe::new(&config.stripe, base, clock.clone())?));
+        }
+        let providers = match real.iter().find(|real| real.name() == config.provider) {
+            Some(first) => Self::new(first.clone()),
+            None => Self::sandbox(sandbox()),
+        };
+        Ok(real.into_iter().fold(providers, Self::with))
+    }
+
+    /// Whether the sandbox's pay page is served.
+    #[must_use]
+    pub fn have_sandbox(&self) -> bool {
+        self.sandbox.is_some()
+    }
+
     /// Serves the sandbox's pay page and clockwork.
     #[must_use]
     pub fn with_sandbox_page(mut self, sandbox: Sandbox) -> Self {
@@ -72,7 +110,17 @@ pub struct PaymentService {
     pub(crate) clock: Clock,
     pub(crate) order: OrderClient<Channel>,
     pub(crate) users: Option<UserCenterClient<Channel>>,
+    pub(crate) rates: Rates,
     providers: Arc<Providers>,
+}
+
+/// What is kept of money that passes, in basis points.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// By the provider, of each capture.
+    pub fee_bp: i64,
+    /// By us, of what goes to a host.
+    pub commission_bp: i64,
 }
 
 impl PaymentService {
@@ -85,6 +133,7 @@ impl PaymentService {
             clock,
             order,
             users: None,
+            rates: Rates::default(),
             providers: Arc::new(providers),
         }
     }
@@ -93,6 +142,13 @@ impl PaymentService {
     #[must_use]
     pub fn with_users(mut self, users: UserCenterClient<Channel>) -> Self {
         self.users = Some(users);
+        self
+    }
+
+    /// Posts fees and commissions by these rates; without it there are none.
+    #[must_use]
+    pub fn with_rates(mut self, rates: Rates) -> Self {
+        self.rates = rates;
         self
     }
 

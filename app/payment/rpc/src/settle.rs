@@ -1,19 +1,22 @@
+use homestay_clock::Ids;
+use homestay_db::Tx;
 use homestay_error::{Code, Error, Result};
 use homestay_outbox::Entry;
 use homestay_types::PaymentStatus;
 
+use crate::cases::{self, NewCase};
+use crate::ledger;
 use crate::provider::ProviderState;
 use crate::service::{CHANGES, PaymentService};
-use crate::state::{RefundState, State};
-use crate::store::{self, Payment, Refund, Set};
+use crate::state::State;
+use crate::store::{self, Payment, Set};
 
-/// What became of a payment, from whichever source we know it.
+/// What became of a payment, from whichever source we know it. Refunds have a road of their own (`refund.rs`).
 #[derive(Debug, Clone)]
 pub(crate) enum News {
     Captured { at_ms: i64, provider_ref: String },
     Failed,
     Closed,
-    Refunded,
 }
 
 impl News {
@@ -22,7 +25,6 @@ impl News {
             News::Captured { .. } => State::Captured,
             News::Failed => State::Failed,
             News::Closed => State::Closed,
-            News::Refunded => State::Refunded,
         }
     }
 }
@@ -30,22 +32,24 @@ impl News {
 /// What recording it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Recorded {
-    /// The payment changed, and an event says so.
+    /// Something changed.
     Changed,
     /// This very event had been recorded.
     Known,
     /// It is new but changes nothing any more.
     Unchanged,
+    /// It is nothing to us.
+    Ignored,
 }
 
 impl PaymentService {
-    /// Records news of a payment once: inbox, state, refund and event in one transaction.
+    /// Records news of a payment once: inbox, state, ledger and event in one transaction.
     ///
     /// # Errors
-    /// [`Code::PaymentState`] for a refund of money that has not come yet: it is to be told again later.
+    /// Those of the database.
     pub(crate) async fn record(&self, payment: &Payment, event_id: String, news: News) -> Result<Recorded> {
         let (ids, now_ms, to) = (self.ids.clone(), self.clock.now_ms(), news.state());
-        let payment = payment.clone();
+        let (payment, fee_bp) = (payment.clone(), self.rates.fee_bp);
         let label = self.provider_label(&payment.provider);
         let sn = payment.sn.clone();
         let recorded = self
@@ -55,34 +59,15 @@ impl PaymentService {
                     if !store::note_event(tx, &payment.provider, &event_id, &payment.sn, now_ms).await? {
                         return Ok(Recorded::Known);
                     }
-                    let set = match news {
-                        News::Captured { at_ms, provider_ref } => Set::Captured { at_ms, provider_ref },
-                        News::Failed | News::Closed => Set::NotLive,
-                        News::Refunded => Set::Refunded {
-                            cents: payment.amount_cents,
-                        },
-                    };
-                    if !store::change(tx, &payment.sn, to, set, now_ms).await? {
-                        let now = store::by_sn(&mut **tx, payment.sn.as_str()).await?;
-                        let early = now.is_some_and(|now| now.state.pay_status() < 1);
-                        return if to == State::Refunded && early {
-                            Err(Error::new(Code::PaymentState))
-                        } else {
-                            Ok(Recorded::Unchanged)
-                        };
-                    }
-                    if to == State::Refunded {
-                        // A refund the provider made of its own accord gets a row too.
-                        let refund = Refund {
-                            sn: ids.refund_sn(),
-                            payment_sn: payment.sn.clone(),
-                            amount_cents: payment.amount_cents,
-                            state: RefundState::Succeeded,
-                            reason: "refunded by the provider".to_owned(),
-                        };
-                        if !store::insert_refund(tx, ids.id(), &refund, now_ms).await? {
-                            store::refund_succeeded(tx, &payment.sn, now_ms).await?;
+                    let changed = match news {
+                        News::Captured { at_ms, provider_ref } => {
+                            let set = Set::Captured { at_ms, provider_ref };
+                            captured(tx, &ids, &payment, set, fee_bp, now_ms).await?
                         }
+                        News::Failed | News::Closed => given_up(tx, &ids, &payment, to, now_ms).await?,
+                    };
+                    if !changed {
+                        return Ok(Recorded::Unchanged);
                     }
                     let event = status_event(&payment, to);
                     homestay_outbox::push(tx, &ids, vec![Entry::event(&event)]).await?;
@@ -100,7 +85,7 @@ impl PaymentService {
     /// Records what the provider answered when it was asked; nothing if that is no end.
     ///
     /// # Errors
-    /// [`Code::Provider`] if the amount is not ours: the money is not booked as it is, and nothing is given up.
+    /// [`Code::Provider`] if the amount is not ours: the money is not booked as it is, a case is opened, nothing is given up.
     pub(crate) async fn record_answer(&self, payment: &Payment, answer: ProviderState) -> Result<()> {
         let (kind, news) = match answer {
             ProviderState::Open | ProviderState::Unknown => return Ok(()),
@@ -110,8 +95,9 @@ impl PaymentService {
                 provider_ref,
             } => {
                 if amount_cents != payment.amount_cents {
-                    tracing::error!(payment.sn = %payment.sn, expected = payment.amount_cents, got = amount_cents,
-                        "the provider captured another amount");
+                    let detail = "the provider's books hold another amount";
+                    let case = wrong_amount(payment, amount_cents, &payment.currency, &provider_ref, detail);
+                    self.open_case(case).await?;
                     return Err(Error::new(Code::Provider).source("the provider captured another amount"));
                 }
                 ("captured", News::Captured { at_ms, provider_ref })
@@ -125,7 +111,64 @@ impl PaymentService {
     }
 }
 
-/// The event of a change. Each change happens once a payment, so its name is the event's id.
+/// The money is there, for an open payment or too late for it.
+async fn captured(
+    tx: &mut Tx,
+    ids: &Ids,
+    payment: &Payment,
+    set: Set,
+    fee_bp: i64,
+    now_ms: i64,
+) -> Result<bool> {
+    let (open, ended): (Vec<_>, Vec<_>) = State::before(State::Captured).partition(|state| state.is_open());
+    // Whether an authorisation stood is said by the statement that ends it.
+    for (from, standing) in [(open, true), (ended, false)] {
+        let (to, from) = (State::Captured, from.into_iter());
+        if store::change(tx, &payment.sn, from, to, set.clone(), now_ms).await? {
+            let mut postings = vec![ledger::capture(payment, standing)];
+            postings.extend(ledger::fee(payment, fee_bp));
+            store::ledger::post(tx, ids, postings, now_ms).await?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Nobody will pay it, as far as is known.
+async fn given_up(tx: &mut Tx, ids: &Ids, payment: &Payment, to: State, now_ms: i64) -> Result<bool> {
+    if !store::change(tx, &payment.sn, State::before(to), to, Set::NotLive, now_ms).await? {
+        return Ok(false);
+    }
+    store::ledger::post(tx, ids, vec![ledger::release(payment)], now_ms).await?;
+    Ok(true)
+}
+
+/// The case of a provider that says to have taken, or given back, what we do not know: one a claim, however often it is made.
+pub(crate) fn wrong_amount(
+    payment: &Payment,
+    cents: i64,
+    currency: &str,
+    provider_ref: &str,
+    detail: &str,
+) -> NewCase {
+    tracing::error!(payment.sn = %payment.sn, expected = payment.amount_cents, got = cents, currency, provider_ref, detail,
+        "a provider names another amount");
+    NewCase {
+        amount_cents: cents,
+        currency: currency.to_owned(),
+        detail: format!(
+            "{detail}: {cents} {currency} instead of {} {}; the provider's number is {provider_ref:?}",
+            payment.amount_cents, payment.currency
+        ),
+        ..cases::about(
+            cases::WRONG_AMOUNT,
+            payment,
+            format!("{}:{cents}{currency}", payment.sn),
+        )
+    }
+}
+
+/// The event of a change of state. Each happens once a payment, so its name is the event's id.
 pub(crate) fn status_event(payment: &Payment, to: State) -> PaymentStatus {
     PaymentStatus {
         pay_status: to.pay_status(),
@@ -133,11 +176,7 @@ pub(crate) fn status_event(payment: &Payment, to: State) -> PaymentStatus {
         event_id: format!("{}:{}", payment.sn, to.as_str()),
         payment_sn: payment.sn.clone(),
         amount_cents: payment.amount_cents,
-        refunded_cents: if to == State::Refunded {
-            payment.amount_cents
-        } else {
-            payment.refunded_cents
-        },
+        refunded_cents: payment.refunded_cents,
         currency: payment.currency.clone(),
     }
 }

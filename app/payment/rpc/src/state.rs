@@ -52,7 +52,8 @@ impl State {
     /// Every allowed change of a payment. A pair that is not listed is refused.
     ///
     /// Money is recorded whenever it comes, also for a payment that had failed or was closed; what has been captured is
-    /// never forgotten again. A provider may refund of its own accord.
+    /// never forgotten again. Money that goes back is set apart first, also where a provider refunds of its own accord; while
+    /// only part of it does, the payment stays captured.
     #[must_use]
     pub fn can_become(self, next: State) -> bool {
         use State::{Captured, Closed, Created, Failed, Pending, RefundPending, Refunded};
@@ -61,7 +62,7 @@ impl State {
             (Created, Pending | Captured | Failed | Closed)
                 | (Pending, Captured | Failed | Closed)
                 | (Failed | Closed, Captured)
-                | (Captured, RefundPending | Refunded)
+                | (Captured, RefundPending)
                 | (RefundPending, Refunded)
         )
     }
@@ -123,6 +124,22 @@ impl RefundState {
             RefundState::Failed => "failed",
         }
     }
+
+    /// Every allowed change of a refund. What went back is back; what was refused may be tried again by a person, or turn out
+    /// to have gone back after all.
+    #[must_use]
+    pub fn can_become(self, next: RefundState) -> bool {
+        use RefundState::{Failed, Pending, Succeeded};
+        matches!(
+            (self, next),
+            (Pending, Succeeded | Failed) | (Failed, Pending | Succeeded)
+        )
+    }
+
+    /// The states from which `next` is allowed.
+    pub fn before(next: RefundState) -> impl Iterator<Item = RefundState> {
+        Self::ALL.into_iter().filter(move |state| state.can_become(next))
+    }
 }
 
 impl FromStr for RefundState {
@@ -147,7 +164,7 @@ mod tests {
         let table = [
             (Created, [0, 1, 1, 1, 1, 0, 0]),
             (Pending, [0, 0, 1, 1, 1, 0, 0]),
-            (Captured, [0, 0, 0, 0, 0, 1, 1]),
+            (Captured, [0, 0, 0, 0, 0, 1, 0]),
             (Failed, [0, 0, 1, 0, 0, 0, 0]),
             (Closed, [0, 0, 1, 0, 0, 0, 0]),
             (RefundPending, [0, 0, 0, 0, 0, 0, 1]),
@@ -163,6 +180,18 @@ mod tests {
             State::before(Captured).collect::<Vec<_>>(),
             [Created, Pending, Failed, Closed]
         );
+    }
+
+    #[test]
+    fn the_table_of_changes_of_refunds_is_this_one() {
+        use RefundState::*;
+        let table = [(Pending, [0, 1, 1]), (Succeeded, [0, 0, 0]), (Failed, [1, 1, 0])];
+        assert_eq!(table.map(|row| row.0), RefundState::ALL);
+        for (from, row) in table {
+            for (to, allowed) in RefundState::ALL.into_iter().zip(row) {
+                assert_eq!(from.can_become(to), allowed == 1, "{from:?} to {to:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,13 +1,13 @@
-//! SQL of payments and refunds, and nothing but SQL.
+//! SQL of payments, and nothing but SQL.
 
 use homestay_db::Tx;
 use homestay_error::{Error, Result};
-use homestay_types::{OrderSn, PaymentSn, RefundSn};
+use homestay_types::{OrderSn, PaymentSn};
 use sqlx::any::AnyRow;
 use sqlx::{Any, Executor, Row};
 
 use crate::provider::PrepayIntent;
-use crate::state::{RefundState, State};
+use crate::state::State;
 
 /// A row of `payment`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(crate) struct Payment {
     pub id: i64,
     pub sn: PaymentSn,
     pub order_sn: OrderSn,
+    /// What of the order it pays: 0 the booking itself, else the attempt number of a change.
+    pub charge: i64,
     pub user_id: i64,
     pub provider: String,
     pub pay_type: String,
@@ -23,6 +25,8 @@ pub(crate) struct Payment {
     pub live: bool,
     pub amount_cents: i64,
     pub refunded_cents: i64,
+    /// Refunded, or on the way.
+    pub refund_reserved_cents: i64,
     pub currency: String,
     pub pay_url: String,
     pub provider_ref: String,
@@ -47,36 +51,24 @@ impl Payment {
     }
 }
 
-/// A row of `refund`, with its payment's order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refund {
-    pub sn: RefundSn,
-    pub payment_sn: PaymentSn,
-    pub amount_cents: i64,
-    pub state: RefundState,
-    pub reason: String,
-}
-
 macro_rules! payment_columns {
     () => {
-        "id, sn, order_sn, user_id, provider, pay_type, description, state, live, amount_cents, \
-         refunded_cents, currency, pay_url, provider_ref, expires_at_ms, created_at_ms, captured_at_ms"
+        "id, sn, order_sn, charge, user_id, provider, pay_type, description, state, live, amount_cents, \
+         refunded_cents, refund_reserved_cents, currency, pay_url, provider_ref, expires_at_ms, created_at_ms, captured_at_ms"
     };
 }
 
+pub(crate) mod case;
+pub(crate) mod ledger;
+pub(crate) mod refund;
 pub(crate) mod sweep;
-
-macro_rules! refund_columns {
-    () => {
-        "sn, payment_sn, amount_cents, state, reason"
-    };
-}
 
 fn payment(row: &AnyRow) -> Result<Payment> {
     Ok(Payment {
         id: row.try_get("id")?,
         sn: number(row, "sn")?,
         order_sn: number(row, "order_sn")?,
+        charge: row.try_get("charge")?,
         user_id: row.try_get("user_id")?,
         provider: row.try_get("provider")?,
         pay_type: row.try_get("pay_type")?,
@@ -85,22 +77,13 @@ fn payment(row: &AnyRow) -> Result<Payment> {
         live: row.try_get::<i64, _>("live")? == 1,
         amount_cents: row.try_get("amount_cents")?,
         refunded_cents: row.try_get("refunded_cents")?,
+        refund_reserved_cents: row.try_get("refund_reserved_cents")?,
         currency: row.try_get("currency")?,
         pay_url: row.try_get("pay_url")?,
         provider_ref: row.try_get("provider_ref")?,
         expires_at_ms: row.try_get("expires_at_ms")?,
         created_at_ms: row.try_get("created_at_ms")?,
         captured_at_ms: row.try_get("captured_at_ms")?,
-    })
-}
-
-fn refund(row: &AnyRow) -> Result<Refund> {
-    Ok(Refund {
-        sn: number(row, "sn")?,
-        payment_sn: number(row, "payment_sn")?,
-        amount_cents: row.try_get("amount_cents")?,
-        state: row.try_get::<String, _>("state")?.parse()?,
-        reason: row.try_get("reason")?,
     })
 }
 
@@ -141,64 +124,112 @@ pub(crate) async fn of_order<'e>(
     rows.iter().map(payment).collect()
 }
 
-/// The payment that stands in the way of a new one: the live one, or one whose money has come.
-pub(crate) async fn current(tx: &mut Tx, order_sn: &OrderSn) -> Result<Option<Payment>> {
+/// The payment that stands in the way of a new one for the same charge: the live one, or one whose money has come.
+pub(crate) async fn current(tx: &mut Tx, order_sn: &OrderSn, charge: i64) -> Result<Option<Payment>> {
     let row = sqlx::query(concat!(
         "SELECT ",
         payment_columns!(),
-        " FROM payment WHERE order_sn = $1 AND (live = 1 OR state = 'captured')",
+        " FROM payment WHERE order_sn = $1 AND charge = $2 AND (live = 1 OR state = 'captured')",
         " ORDER BY CASE WHEN state = 'captured' THEN 0 ELSE 1 END, id LIMIT 1"
     ))
     .bind(order_sn.to_string())
+    .bind(charge)
     .fetch_optional(&mut **tx)
     .await?;
     row.as_ref().map(payment).transpose()
 }
 
-/// Locks the order's row for a new payment; false when the order is closed for payments.
-pub(crate) async fn open_order(tx: &mut Tx, order_sn: &OrderSn) -> Result<bool> {
-    let done = sqlx::query(
+/// Locks the order's row, and the charge's, for a new payment; false when it is closed for payments.
+pub(crate) async fn open_order(tx: &mut Tx, order_sn: &OrderSn, charge: i64) -> Result<bool> {
+    if charge == 0 {
+        let done = sqlx::query(
+            "INSERT INTO pay_order (order_sn, closed) VALUES ($1, 0) \
+             ON CONFLICT (order_sn) DO UPDATE SET closed = 0 WHERE pay_order.closed = 0 AND pay_order.all_closed = 0",
+        )
+        .bind(order_sn.to_string())
+        .execute(&mut **tx)
+        .await?;
+        return Ok(done.rows_affected() == 1);
+    }
+    let order = sqlx::query(
         "INSERT INTO pay_order (order_sn, closed) VALUES ($1, 0) \
-         ON CONFLICT (order_sn) DO UPDATE SET closed = 0 WHERE pay_order.closed = 0",
+         ON CONFLICT (order_sn) DO UPDATE SET all_closed = 0 WHERE pay_order.all_closed = 0",
     )
     .bind(order_sn.to_string())
     .execute(&mut **tx)
     .await?;
-    Ok(done.rows_affected() == 1)
+    let charge = sqlx::query(
+        "INSERT INTO pay_charge (order_sn, charge, closed) VALUES ($1, $2, 0) \
+         ON CONFLICT (order_sn, charge) DO UPDATE SET closed = 0 WHERE pay_charge.closed = 0",
+    )
+    .bind(order_sn.to_string())
+    .bind(charge)
+    .execute(&mut **tx)
+    .await?;
+    Ok(order.rows_affected() == 1 && charge.rows_affected() == 1)
 }
 
-/// No new payments for the order from now on.
-pub(crate) async fn close_order(tx: &mut Tx, order_sn: &OrderSn) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO pay_order (order_sn, closed) VALUES ($1, 1) \
-         ON CONFLICT (order_sn) DO UPDATE SET closed = 1",
-    )
-    .bind(order_sn.to_string())
-    .execute(&mut **tx)
-    .await?;
+/// Which charges of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Charges {
+    /// One: 0 the booking itself.
+    One(i64),
+    /// Every one, also those to come.
+    All,
+}
+
+impl Charges {
+    /// Whether `charge` is one of them.
+    pub(crate) fn hold(self, charge: i64) -> bool {
+        matches!(self, Charges::All) || self == Charges::One(charge)
+    }
+}
+
+/// No new payments for these charges from now on.
+pub(crate) async fn close_order(tx: &mut Tx, order_sn: &OrderSn, charges: Charges) -> Result<()> {
+    let query = match charges {
+        Charges::All => sqlx::query(
+            "INSERT INTO pay_order (order_sn, closed, all_closed) VALUES ($1, 1, 1) \
+             ON CONFLICT (order_sn) DO UPDATE SET closed = 1, all_closed = 1",
+        )
+        .bind(order_sn.to_string()),
+        Charges::One(0) => sqlx::query(
+            "INSERT INTO pay_order (order_sn, closed) VALUES ($1, 1) \
+             ON CONFLICT (order_sn) DO UPDATE SET closed = 1",
+        )
+        .bind(order_sn.to_string()),
+        Charges::One(charge) => sqlx::query(
+            "INSERT INTO pay_charge (order_sn, charge, closed) VALUES ($1, $2, 1) \
+             ON CONFLICT (order_sn, charge) DO UPDATE SET closed = 1",
+        )
+        .bind(order_sn.to_string())
+        .bind(charge),
+    };
+    query.execute(&mut **tx).await?;
     Ok(())
 }
 
-/// Frees the order of a live payment whose time is over; its money, if it comes, is recorded all the same.
-pub(crate) async fn lapse(tx: &mut Tx, order_sn: &OrderSn, now_ms: i64) -> Result<()> {
+/// Frees the charge of a live payment whose time is over; its money, if it comes, is recorded all the same.
+pub(crate) async fn lapse(tx: &mut Tx, order_sn: &OrderSn, charge: i64, now_ms: i64) -> Result<()> {
     sqlx::query(
         "UPDATE payment SET live = 0, updated_at_ms = $1 \
-         WHERE order_sn = $2 AND live = 1 AND expires_at_ms <= $1 AND state IN ('created', 'pending')",
+         WHERE order_sn = $2 AND charge = $3 AND live = 1 AND expires_at_ms <= $1 AND state IN ('created', 'pending')",
     )
     .bind(now_ms)
     .bind(order_sn.to_string())
+    .bind(charge)
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
-/// False when the order has a live payment already.
+/// False when the charge has a live payment already.
 pub(crate) async fn insert(tx: &mut Tx, new: &Payment) -> Result<bool> {
     let done = sqlx::query(
         "INSERT INTO payment (id, sn, order_sn, user_id, provider, pay_type, description, state, live, amount_cents, \
          refunded_cents, currency, pay_url, provider_ref, expires_at_ms, created_at_ms, captured_at_ms, updated_at_ms, \
-         swept_at_ms, settled_at_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, 0, $10, '', '', $11, $12, 0, $12, 0, 0) ON CONFLICT DO NOTHING",
+         swept_at_ms, settled_at_ms, charge) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, 0, $10, '', '', $11, $12, 0, $12, 0, 0, $13) ON CONFLICT DO NOTHING",
     )
     .bind(new.id)
     .bind(new.sn.to_string())
@@ -212,6 +243,7 @@ pub(crate) async fn insert(tx: &mut Tx, new: &Payment) -> Result<bool> {
     .bind(new.currency.clone())
     .bind(new.expires_at_ms)
     .bind(new.created_at_ms)
+    .bind(new.charge)
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -220,20 +252,24 @@ pub(crate) async fn insert(tx: &mut Tx, new: &Payment) -> Result<bool> {
 /// What a change of state sets beside the state.
 #[derive(Debug, Clone)]
 pub(crate) enum Set {
-    /// Frees the order for another payment.
+    /// Frees the charge for another payment.
     NotLive,
     /// Keeps `live` as it is.
     Captured { at_ms: i64, provider_ref: String },
-    /// Never more than was paid: the statement says so.
-    Refunded { cents: i64 },
 }
 
-/// Changes the state as [`State::can_become`] allows; false when the payment is not in such a state.
-pub(crate) async fn change(tx: &mut Tx, sn: &PaymentSn, to: State, set: Set, now_ms: i64) -> Result<bool> {
+/// Changes the state if it is one of `from`; false when it is not.
+pub(crate) async fn change(
+    tx: &mut Tx,
+    sn: &PaymentSn,
+    from: impl Iterator<Item = State>,
+    to: State,
+    set: Set,
+    now_ms: i64,
+) -> Result<bool> {
     let mut update = tx.builder("UPDATE payment SET state = ");
     update.push_bind(to.as_str());
     update.push(", updated_at_ms = ").push_bind(now_ms);
-    let mut left = None;
     match set {
         Set::NotLive => {
             update.push(", live = 0");
@@ -244,23 +280,12 @@ pub(crate) async fn change(tx: &mut Tx, sn: &PaymentSn, to: State, set: Set, now
                 update.push(", provider_ref = ").push_bind(provider_ref);
             }
         }
-        Set::Refunded { cents } => {
-            update
-                .push(", live = 0, refunded_cents = refunded_cents + ")
-                .push_bind(cents);
-            left = Some(cents);
-        }
     }
     update.push(" WHERE sn = ").push_bind(sn.to_string());
-    if let Some(cents) = left {
-        update
-            .push(" AND amount_cents - refunded_cents >= ")
-            .push_bind(cents);
-    }
     update.push(" AND state IN (");
-    let mut from = update.separated(", ");
-    for state in State::before(to) {
-        from.push_bind(state.as_str());
+    let mut states = update.separated(", ");
+    for state in from {
+        states.push_bind(state.as_str());
     }
     update.push(")");
     let done = update.build().execute(&mut **tx).await?;
@@ -285,7 +310,7 @@ pub(crate) async fn set_prepay(
         .push_bind(now_ms)
         .push(" ELSE updated_at_ms END, state = CASE WHEN state = 'created' THEN 'pending' ELSE state END WHERE sn = ")
         .push_bind(sn.to_string())
-        .push(" AND (provider_ref = '' OR state = 'created')")
+        .push(" AND (pay_url = '' OR provider_ref = '' OR state = 'created')")
         .push(tx.relaxed());
     update.build().execute(&mut **tx).await?;
     Ok(())
@@ -307,80 +332,6 @@ pub(crate) async fn note_event(
     .bind(event_id.to_owned())
     .bind(payment_sn.to_string())
     .bind(now_ms)
-    .execute(&mut **tx)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// False when the payment has a refund already.
-pub(crate) async fn insert_refund(tx: &mut Tx, id: i64, new: &Refund, now_ms: i64) -> Result<bool> {
-    let done = sqlx::query(
-        "INSERT INTO refund (id, sn, payment_sn, amount_cents, state, reason, failure, created_at_ms, updated_at_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, '', $7, $7) ON CONFLICT DO NOTHING",
-    )
-    .bind(id)
-    .bind(new.sn.to_string())
-    .bind(new.payment_sn.to_string())
-    .bind(new.amount_cents)
-    .bind(new.state.as_str())
-    .bind(new.reason.clone())
-    .bind(now_ms)
-    .execute(&mut **tx)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-pub(crate) async fn refund_by_sn<'e>(
-    on: impl Executor<'e, Database = Any>,
-    sn: &str,
-) -> Result<Option<Refund>> {
-    let row = sqlx::query(concat!(
-        "SELECT ",
-        refund_columns!(),
-        " FROM refund WHERE sn = $1"
-    ))
-    .bind(sn.to_owned())
-    .fetch_optional(on)
-    .await?;
-    row.as_ref().map(refund).transpose()
-}
-
-pub(crate) async fn refund_of<'e>(
-    on: impl Executor<'e, Database = Any>,
-    payment_sn: &PaymentSn,
-) -> Result<Option<Refund>> {
-    let row = sqlx::query(concat!(
-        "SELECT ",
-        refund_columns!(),
-        " FROM refund WHERE payment_sn = $1"
-    ))
-    .bind(payment_sn.to_string())
-    .fetch_optional(on)
-    .await?;
-    row.as_ref().map(refund).transpose()
-}
-
-/// The money went back, whatever we thought of the refund before.
-pub(crate) async fn refund_succeeded(tx: &mut Tx, payment_sn: &PaymentSn, now_ms: i64) -> Result<()> {
-    sqlx::query(
-        "UPDATE refund SET state = 'succeeded', updated_at_ms = $1 \
-         WHERE payment_sn = $2 AND state IN ('pending', 'failed')",
-    )
-    .bind(now_ms)
-    .bind(payment_sn.to_string())
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// The provider refused; false when the refund is not pending any more.
-pub(crate) async fn refund_failed(tx: &mut Tx, sn: &str, failure: &str, now_ms: i64) -> Result<bool> {
-    let done = sqlx::query(
-        "UPDATE refund SET state = 'failed', failure = $1, updated_at_ms = $2 WHERE sn = $3 AND state = 'pending'",
-    )
-    .bind(failure.to_owned())
-    .bind(now_ms)
-    .bind(sn.to_owned())
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)

@@ -17,6 +17,10 @@ const REFUND_AFTER_MS: i64 = 60_000;
 const CONCURRENCY: usize = 8;
 /// With less than this left of its time a sweep begins nothing more: the next one finds it.
 const ENOUGH: Duration = Duration::from_millis(500);
+/// How long it is known what providers told us: none repeats it after so long, and every state refuses it twice.
+const INBOX_MS: i64 = 90 * 24 * 3_600_000;
+/// How long callers' keys are known.
+const KEYS_MS: i64 = 48 * 3_600_000;
 
 /// Whether there is time to begin something.
 pub(crate) fn has_time() -> bool {
@@ -26,7 +30,7 @@ pub(crate) fn has_time() -> bool {
 impl PaymentService {
     /// Ends payments and refunds that hang longer than they should, at most 50 of each, and sees to captured money that its
     /// order has not taken; how many were looked at. One that fails does not keep the others waiting: its turn comes again
-    /// after theirs.
+    /// after theirs. Removes what nobody can need any more, and counts the open cases.
     ///
     /// # Errors
     /// Those of the database.
@@ -36,7 +40,20 @@ impl PaymentService {
             self.ask_again_for_refunds(),
             self.settle_captured()
         );
+        self.prune().await?;
+        self.count_cases().await;
         Ok(payments? + refunds? + captured?)
+    }
+
+    async fn prune(&self) -> Result<()> {
+        let now_ms = self.clock.now_ms();
+        let (inbox_ms, keys_ms) = (now_ms - INBOX_MS, now_ms - KEYS_MS);
+        if !store::sweep::to_prune(self.db.read(), inbox_ms, keys_ms).await? {
+            return Ok(());
+        }
+        self.db
+            .write(move |tx| Box::pin(async move { store::sweep::prune(tx, inbox_ms, keys_ms).await }))
+            .await
     }
 
     async fn end_overdue(&self) -> Result<i64> {

@@ -1,11 +1,19 @@
 //! Payment-rpc behind its guard, over a real database, a fake order-rpc, and the sandbox with faults in front of it. Its
 //! callbacks travel over HTTP to a small listener that hands them to the Callback method.
 
+mod books;
 mod callback;
+mod cases;
+mod charges;
 mod close;
 mod create;
 mod late;
+mod migration;
+mod parts;
+mod prune;
 mod refund;
+mod roads;
+mod settlement;
 mod shaky;
 mod support;
 mod sweep;
@@ -14,7 +22,33 @@ use homestay_error::Code;
 use homestay_proto::payment as pb;
 
 use self::support::{GUEST, STAFF, STRANGER, World, code};
-use crate::METHODS;
+use crate::store::Payment;
+use crate::{METHODS, State};
+
+/// A payment over 256 yuan, as its row would be.
+pub(crate) fn a_payment() -> Payment {
+    Payment {
+        id: 1,
+        sn: "PMT2026112110160000000002".parse().unwrap(),
+        order_sn: "HSO2026112110155900000001".parse().unwrap(),
+        charge: 0,
+        user_id: GUEST,
+        provider: "sandbox".to_owned(),
+        pay_type: "SANDBOX".to_owned(),
+        description: String::new(),
+        state: State::Created,
+        live: true,
+        amount_cents: 25_600,
+        refunded_cents: 0,
+        refund_reserved_cents: 0,
+        currency: "CNY".to_owned(),
+        pay_url: String::new(),
+        provider_ref: String::new(),
+        expires_at_ms: 0,
+        created_at_ms: 0,
+        captured_at_ms: 0,
+    }
+}
 
 #[test]
 fn the_method_table_names_every_method() {

@@ -8,6 +8,7 @@ use homestay_outbox::Entry;
 use homestay_proto::order as order_pb;
 use homestay_rpc::deadline;
 
+use crate::cases::{self, NewCase};
 use crate::service::PaymentService;
 use crate::settle::status_event;
 use crate::state::State;
@@ -31,6 +32,28 @@ enum Verdict {
     Tell,
     /// Nobody can say; ask later.
     Later,
+    /// There is no such order: somebody has to look.
+    NoOrder,
+}
+
+/// The rule: whether an order has taken a captured payment, so that nothing is to be done about it. `all` are the order's
+/// payments.
+fn taken(order: &order_pb::OrderView, payment: &Payment, all: &[Payment]) -> bool {
+    let own = order.payment_sn == payment.sn.as_str();
+    match order.state.as_str() {
+        "confirmed" | "used" | "expired" => {
+            let captured = all.iter().filter(|one| one.state == State::Captured);
+            let sum: i64 = captured.map(|one| one.amount_cents).sum();
+            // The payment of a change is named nowhere: all that was captured is charged.
+            own || (payment.charge > 0 && order.charged_cents >= sum)
+        }
+        // A part is kept, the other is on its way.
+        "cancelled" | "refunded" => {
+            let back: i64 = all.iter().map(|one| one.refund_reserved_cents).sum();
+            own && order.kept_cents > 0 && back >= order.refund_cents
+        }
+        _ => false,
+    }
 }
 
 impl PaymentService {
@@ -82,9 +105,10 @@ impl PaymentService {
         };
         match answer.map(tonic::Response::into_inner).map_err(Error::from) {
             Ok(order) => {
-                let paid = matches!(order.state.as_str(), "confirmed" | "used" | "expired");
-                if paid && order.payment_sn == payment.sn.as_str() {
-                    return Verdict::Settled;
+                match store::of_order(self.db.read(), payment.order_sn.as_str()).await {
+                    Ok(all) if taken(&order, payment, &all) => return Verdict::Settled,
+                    Ok(_) => {}
+                    Err(_) => return Verdict::Later,
                 }
                 tracing::warn!(payment.sn = %payment.sn, order.sn = %payment.order_sn, order.state,
                     "captured money is not settled; its event is published again");
@@ -92,10 +116,9 @@ impl PaymentService {
             }
             Err(error) => {
                 if error.code() == Code::OrderNotFound {
-                    tracing::error!(payment.sn = %payment.sn, order.sn = %payment.order_sn, "captured money has no order");
-                } else {
-                    tracing::warn!(payment.sn = %payment.sn, error = %error.chain(), "order-rpc could not be asked about captured money");
+                    return Verdict::NoOrder;
                 }
+                tracing::warn!(payment.sn = %payment.sn, error = %error.chain(), "order-rpc could not be asked about captured money");
                 Verdict::Later
             }
         }
@@ -115,6 +138,14 @@ impl PaymentService {
                         match verdict {
                             Verdict::Settled => settled.push(sn),
                             Verdict::Later => open.push(sn),
+                            Verdict::NoOrder => {
+                                let case = NewCase {
+                                    detail: "money was captured for an order that does not exist".to_owned(),
+                                    ..cases::about(cases::MONEY_WITHOUT_ORDER, &payment, sn.clone())
+                                };
+                                cases::open(tx, &ids, &case, now_ms).await?;
+                                open.push(sn);
+                            }
                             Verdict::Tell => {
                                 // A new id: the first event may have ended as a dead letter, whose id is known.
                                 let mut event = status_event(&payment, State::Captured);
@@ -130,5 +161,52 @@ impl PaymentService {
                 })
             })
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::a_payment;
+
+    #[test]
+    fn which_orders_have_taken_a_payment() {
+        let (own, other) = (a_payment().sn.to_string(), "PMT2026112110160000000009");
+        // State, the order's payment, charge, charged, kept, refunded; whether it is taken.
+        let table = [
+            ("confirmed", own.as_str(), 0, 0, 0, 0, true),
+            ("used", own.as_str(), 0, 25_600, 0, 0, true),
+            ("expired", own.as_str(), 0, 25_600, 0, 0, true),
+            ("confirmed", other, 0, 25_600, 0, 0, false),
+            ("confirmed", other, 2, 25_600, 0, 0, true),
+            ("confirmed", other, 2, 25_599, 0, 0, false),
+            ("awaiting_payment", "", 0, 0, 0, 0, false),
+            ("cancelled", "", 0, 0, 0, 0, false),
+            ("cancelled", own.as_str(), 0, 25_600, 25_500, 100, true),
+            ("cancelled", own.as_str(), 0, 25_600, 25_000, 600, false),
+            ("cancelled", own.as_str(), 0, 25_600, 0, 0, false),
+            ("refund_pending", own.as_str(), 0, 25_600, 0, 25_600, false),
+        ];
+        for (state, payment_sn, charge, charged_cents, kept_cents, refund_cents, want) in table {
+            let order = order_pb::OrderView {
+                state: state.to_owned(),
+                payment_sn: payment_sn.to_owned(),
+                charged_cents,
+                kept_cents,
+                refund_cents,
+                ..Default::default()
+            };
+            let payment = Payment {
+                state: State::Captured,
+                refund_reserved_cents: 100,
+                charge,
+                ..a_payment()
+            };
+            let got = taken(&order, &payment, std::slice::from_ref(&payment));
+            assert_eq!(
+                got, want,
+                "{state} {payment_sn} {charge} {charged_cents} {kept_cents}"
+            );
+        }
     }
 }

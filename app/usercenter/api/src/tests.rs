@@ -11,6 +11,7 @@ use homestay_error::{Code, Error};
 use homestay_http::auth::Claims;
 use homestay_http::{Edge, Keys};
 use homestay_proto::common::Empty;
+use homestay_proto::usercenter as pb;
 use homestay_proto::usercenter::user_center_server::{UserCenter, UserCenterServer};
 use homestay_proto::usercenter::{
     GetProfilesRequest, GetUserRequest, LoginRequest, LogoutRequest, Profiles, RefreshRequest,
@@ -143,6 +144,17 @@ impl UserCenter for FakeUsers {
 
     async fn seed(&self, _: tonic::Request<SeedRequest>) -> Result<Response<SeedReply>, Status> {
         refuse(Error::internal("no route seeds"))
+    }
+
+    async fn grant(&self, _: tonic::Request<pb::GrantRequest>) -> Result<Response<pb::GrantReply>, Status> {
+        refuse(Error::internal("no route grants"))
+    }
+
+    async fn list_by_role(
+        &self,
+        _: tonic::Request<pb::ListByRoleRequest>,
+    ) -> Result<Response<pb::Users>, Status> {
+        refuse(Error::internal("no route lists"))
     }
 }
 

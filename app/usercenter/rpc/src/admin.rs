@@ -8,8 +8,9 @@ use crate::{Passwords, account};
 
 /// Sees to it that the account `mobile` exists and is an admin; its id.
 ///
-/// A new account gets `password`. So does an older one that was no admin: whoever registered the number before must not
-/// become admin by that, so its sessions and its WeChat binding end too. An admin is left alone, whatever the password. Call it before serving.
+/// A new account gets `password`. So does an older one that was no admin, or one of the demo: whoever registered the number
+/// before must not become admin by that, so its sessions and its WeChat binding end too. An admin is left alone, whatever the
+/// password. Call it before serving.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` naming the field; those of the database.
@@ -18,6 +19,7 @@ pub async fn bootstrap_admin(db: &Db, ids: &Ids, clock: &Clock, mobile: &str, pa
     let password = account::password(password)?;
     if let Some(holder) = store::holder_by_mobile(db.read(), &mobile).await?
         && holder.role == Role::Admin
+        && !holder.demo
     {
         return Ok(holder.id);
     }
@@ -32,6 +34,7 @@ pub async fn bootstrap_admin(db: &Db, ids: &Ids, clock: &Clock, mobile: &str, pa
         avatar: String::new(),
         info: String::new(),
         role: Role::Admin,
+        demo: false,
         created_at_ms: now_ms,
     };
     db.write(move |tx| {

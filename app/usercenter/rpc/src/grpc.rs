@@ -2,22 +2,26 @@ use std::sync::Arc;
 
 use homestay_clock::{Clock, Ids};
 use homestay_db::Db;
-use homestay_error::Error;
+use homestay_error::{Code, Error};
 use homestay_http::Keys;
 use homestay_proto::common::Empty;
 use homestay_proto::usercenter::user_center_server::UserCenter;
 use homestay_proto::usercenter::{
-    GetProfilesRequest, GetUserRequest, LoginRequest, LogoutRequest, Profile, Profiles, RefreshRequest,
-    RegisterRequest, SeedReply, SeedRequest, Session, SessionKind, User, WxMiniAuthRequest,
+    GetProfilesRequest, GetUserRequest, GrantReply, GrantRequest, ListByRoleRequest, LoginRequest,
+    LogoutRequest, Profile, Profiles, RefreshRequest, RegisterRequest, SeedReply, SeedRequest, Session,
+    SessionKind, User, Users, WxMiniAuthRequest,
 };
 use homestay_rpc::{Actor, actor};
+use homestay_types::Role;
 use tonic::{Request, Response, Status};
 
 use crate::register::Applicant;
 use crate::session::Sessions;
 use crate::throttle::Throttle;
 use crate::wechat::{WechatProvider, WxLogin};
-use crate::{Config, Passwords, account, login, logout, profile, refresh, register, seed, store, wx_auth};
+use crate::{
+    Config, Passwords, account, grant, login, logout, profile, refresh, register, seed, store, wx_auth,
+};
 
 /// The server of `homestay.usercenter.v1.UserCenter`.
 #[derive(Debug)]
@@ -55,6 +59,13 @@ impl UserService {
             wechat,
             throttle,
         }
+    }
+
+    /// Whether accounts of the demo can be made and sign in: the setting `demo`. They cannot until it is said.
+    #[must_use]
+    pub fn with_demo(mut self, demo: bool) -> Self {
+        self.sessions.demo = demo;
+        self
     }
 }
 
@@ -168,9 +179,36 @@ impl UserCenter for UserService {
     }
 
     async fn seed(&self, request: Request<SeedRequest>) -> Result<Response<SeedReply>, Status> {
+        if !self.sessions.demo {
+            return Err(Error::with(Code::Forbidden, "accounts of the demo need demo: true").into());
+        }
         let users = request.into_inner().users;
         let reply = seed::seed(&self.db, &self.ids, &self.clock, &self.passwords, users).await?;
         Ok(Response::new(reply))
+    }
+
+    async fn grant(&self, request: Request<GrantRequest>) -> Result<Response<GrantReply>, Status> {
+        let by = actor(&request);
+        let GrantRequest { mobile, role } = request.into_inner();
+        let reply = grant::grant(&self.db, self.sessions.demo, &by, &mobile, grant::role(&role)?).await?;
+        Ok(Response::new(reply))
+    }
+
+    async fn list_by_role(&self, request: Request<ListByRoleRequest>) -> Result<Response<Users>, Status> {
+        let role = grant::role(&request.into_inner().role)?;
+        if role == Role::Guest {
+            return Err(Error::invalid("role", "must be host, operator or admin").into());
+        }
+        let users = store::by_role(&self.db, role).await?;
+        Ok(Response::new(Users {
+            users: users
+                .into_iter()
+                .map(|account| User {
+                    wechat_openid: String::new(),
+                    ..account.into()
+                })
+                .collect(),
+        }))
     }
 }
 

@@ -6,6 +6,7 @@
 mod account;
 mod admin;
 mod config;
+mod grant;
 mod grpc;
 mod login;
 mod logout;
@@ -35,8 +36,10 @@ pub use throttle::Throttle;
 pub use wechat::WechatProvider;
 
 /// Schema of the domain, for `homestay_db`.
-pub const MIGRATIONS: homestay_db::Migrations =
-    &[(1, "account", include_str!("../migrations/1_account.sql"))];
+pub const MIGRATIONS: homestay_db::Migrations = &[
+    (1, "account", include_str!("../migrations/1_account.sql")),
+    (2, "demo", include_str!("../migrations/2_demo.sql")),
+];
 
 /// Before anybody has signed in; a signed-in caller may ask as well.
 const SIGN_IN: Allow = Allow::ANONYMOUS.or(Allow::USER);
@@ -54,4 +57,12 @@ pub const METHODS: Methods = &[
     ),
     ("/homestay.usercenter.v1.UserCenter/GetProfiles", Allow::ANYONE),
     ("/homestay.usercenter.v1.UserCenter/Seed", Allow::SERVICE),
+    (
+        "/homestay.usercenter.v1.UserCenter/Grant",
+        Allow::ADMIN.or(Allow::SERVICE),
+    ),
+    (
+        "/homestay.usercenter.v1.UserCenter/ListByRole",
+        Allow::ADMIN.or(Allow::SERVICE),
+    ),
 ];

@@ -6,8 +6,8 @@ use crate::Passwords;
 use crate::session::Sessions;
 use crate::store;
 
-/// Signs an account in by mobile and password. An unknown mobile, an account without a password and a wrong password get
-/// the same answer after the same work.
+/// Signs an account in by mobile and password. An unknown mobile, an account without a password, one of the demo where there
+/// is none and a wrong password get the same answer after the same work.
 ///
 /// # Errors
 /// [`Code::BadCredentials`].
@@ -19,7 +19,10 @@ pub(crate) async fn login(
     password: String,
     kind: SessionKind,
 ) -> Result<Session> {
-    let (holder, hash) = store::credentials(db.read(), mobile).await?.unzip();
+    let (holder, hash) = store::credentials(db.read(), mobile)
+        .await?
+        .filter(|(holder, _)| sessions.lets_in(holder))
+        .unzip();
     let right = passwords
         .verify(password, hash.filter(|hash| !hash.is_empty()))
         .await?;

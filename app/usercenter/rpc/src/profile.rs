@@ -16,7 +16,7 @@ pub(crate) async fn user(db: &Db, actor: &Actor, id: i64) -> Result<Account> {
     if !actor.may_see(id) {
         return Err(unknown());
     }
-    store::account(db.read(), id).await?.ok_or_else(unknown)
+    store::account(db, id).await?.ok_or_else(unknown)
 }
 
 /// Public faces of accounts, by id; unknown ids are left out.

@@ -20,7 +20,8 @@ pub(crate) async fn refresh(db: &Db, sessions: &Sessions, token: &str, kind: Ses
                 let Some(presented) = store::presented(tx, &hash).await? else {
                     return Ok(None);
                 };
-                if presented.revoked || presented.expires_at_ms <= now_ms {
+                let lets_in = sessions.lets_in(&presented.holder);
+                if presented.revoked || presented.expires_at_ms <= now_ms || !lets_in {
                     return Ok(None);
                 }
                 if !store::use_token(tx, &hash, now_ms).await? {

@@ -46,6 +46,7 @@ pub(crate) async fn register(
         avatar: String::new(),
         info: String::new(),
         role: Role::Guest,
+        demo: false,
         created_at_ms: sessions.now_ms(),
     };
     let sessions = sessions.clone();
@@ -54,6 +55,7 @@ pub(crate) async fn register(
             let holder = Holder {
                 id: account.id,
                 role: account.role,
+                demo: account.demo,
             };
             if store::insert_accounts(tx, &[account]).await? == 0 {
                 return Err(Error::new(Code::MobileTaken));

@@ -12,7 +12,7 @@ use crate::{Passwords, account};
 /// Accounts of one call: their mobiles are one list of parameters.
 const MANY: usize = 10_000;
 
-/// Makes accounts in bulk. One whose mobile is known is left as it is, so a run cut short can be repeated.
+/// Makes accounts of the demo in bulk. One whose mobile is known is left as it is, so a run cut short can be repeated.
 ///
 /// A password is hashed once a call, however many accounts share it: these are demo accounts.
 ///
@@ -62,6 +62,7 @@ pub(crate) async fn seed(
             avatar: user.avatar,
             info: user.info,
             role,
+            demo: true,
             created_at_ms,
         });
     }

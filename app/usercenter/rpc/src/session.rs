@@ -3,10 +3,11 @@ use std::time::Duration;
 
 use homestay_clock::{Clock, Ids, secret_token};
 use homestay_db::Tx;
-use homestay_error::Result;
+use homestay_error::{Code, Error, Result};
 use homestay_http::Keys;
 use homestay_http::auth::Claims;
 use homestay_proto::usercenter::{Session, SessionKind};
+use homestay_types::Role;
 use sha2::{Digest, Sha256};
 
 use crate::Config;
@@ -14,7 +15,11 @@ use crate::store::{self, Holder};
 
 /// Issues sessions: an access token, and a refresh token of a new or an older family. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Sessions(Arc<Inner>);
+pub(crate) struct Sessions {
+    inner: Arc<Inner>,
+    /// Whether accounts of the demo get any.
+    pub demo: bool,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -36,23 +41,29 @@ pub(crate) fn token_hash(token: &str) -> String {
 
 impl Sessions {
     pub(crate) fn new(ids: Ids, clock: Clock, keys: Keys, config: &Config) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             ids,
             clock,
             keys,
             access_ttl: config.access_ttl,
             looklook_ttl: config.looklook_ttl,
             refresh_ttl: config.refresh_ttl,
-        }))
+        });
+        Self { inner, demo: false }
+    }
+
+    /// Whether this account may sign in here: one of the demo only where there is a demo.
+    pub(crate) fn lets_in(&self, holder: &Holder) -> bool {
+        self.demo || !holder.demo
     }
 
     pub(crate) fn now_ms(&self) -> i64 {
-        self.0.clock.now_ms()
+        self.inner.clock.now_ms()
     }
 
     /// Signs `holder` in: a new family with its first token.
     pub(crate) async fn open(&self, tx: &mut Tx, holder: Holder, kind: SessionKind) -> Result<Session> {
-        let family_id = self.0.ids.id();
+        let family_id = self.inner.ids.id();
         let now_ms = self.now_ms();
         store::insert_family(tx, family_id, holder.id, now_ms, self.refresh_ends(now_ms)).await?;
         self.issue(tx, family_id, holder, kind, now_ms).await
@@ -79,13 +90,19 @@ impl Sessions {
         kind: SessionKind,
         now_ms: i64,
     ) -> Result<Session> {
+        // Each way to sign in says it its own way before; none gets past here.
+        if !self.lets_in(&holder) {
+            return Err(Error::new(Code::Unauthenticated));
+        }
         let refresh_token = secret_token();
         let refresh_ends = self.refresh_ends(now_ms);
         store::insert_token(tx, &token_hash(&refresh_token), family_id, refresh_ends).await?;
 
+        // The role stands in the token: one that can do much is not to outlive it by a day.
+        let staff = matches!(holder.role, Role::Operator | Role::Admin);
         let life = match kind {
-            SessionKind::Looklook => self.0.looklook_ttl,
-            SessionKind::Rest => self.0.access_ttl,
+            SessionKind::Looklook if !staff => self.inner.looklook_ttl,
+            SessionKind::Looklook | SessionKind::Rest => self.inner.access_ttl,
         };
         let life = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
         let now = now_ms / 1000;
@@ -98,7 +115,7 @@ impl Sessions {
         };
         Ok(Session {
             user_id: holder.id,
-            access_token: self.0.keys.sign(&claims)?,
+            access_token: self.inner.keys.sign(&claims)?,
             access_expire: exp,
             refresh_after: now.saturating_add(life / 2),
             refresh_token,
@@ -107,6 +124,6 @@ impl Sessions {
     }
 
     fn refresh_ends(&self, now_ms: i64) -> i64 {
-        now_ms.saturating_add(i64::try_from(self.0.refresh_ttl.as_millis()).unwrap_or(i64::MAX))
+        now_ms.saturating_add(i64::try_from(self.inner.refresh_ttl.as_millis()).unwrap_or(i64::MAX))
     }
 }

@@ -3,6 +3,8 @@
 mod accounts;
 mod admin;
 mod credentials;
+mod demo;
+mod grant;
 mod seed;
 mod sessions;
 mod throttle;
@@ -39,7 +41,7 @@ struct TestUsers {
     keys: Keys,
     passwords: Passwords,
     slot: LocalSlot,
-    db: TestDb,
+    db: Arc<TestDb>,
 }
 
 impl TestUsers {
@@ -50,17 +52,29 @@ impl TestUsers {
 
     async fn start_with(config: Config, wechat: Arc<dyn WechatProvider>) -> Self {
         let (clock, ids) = homestay_testkit::clock();
+        let db = Arc::new(homestay_testkit::database(MIGRATIONS).await);
+        Self::over(db, clock, ids, &config, wechat, true)
+    }
+
+    fn over(
+        db: Arc<TestDb>,
+        clock: Clock,
+        ids: Ids,
+        config: &Config,
+        wechat: Arc<dyn WechatProvider>,
+        demo: bool,
+    ) -> Self {
         let keys = Keys::new(vec![("k1".into(), "secret".into())], clock.clone());
-        let db = homestay_testkit::database(MIGRATIONS).await;
         let service = UserService::new(
             db.db.clone(),
             ids.clone(),
             clock.clone(),
-            &config,
+            config,
             keys.clone(),
             wechat,
-            Throttle::local(&config, &clock),
-        );
+            Throttle::local(config, &clock),
+        )
+        .with_demo(demo);
         let passwords = service.passwords.clone();
         let slot = homestay_testkit::serve(UserCenterServer::new(service), METHODS);
         Self {
@@ -71,6 +85,19 @@ impl TestUsers {
             slot,
             db,
         }
+    }
+
+    /// Another server over the same database.
+    fn again(&self, demo: bool) -> Self {
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        Self::over(
+            self.db.clone(),
+            clock,
+            ids,
+            &no_throttle(),
+            Arc::new(SandboxWechat),
+            demo,
+        )
     }
 
     fn db(&self) -> &Db {

@@ -35,6 +35,9 @@ pub(crate) async fn wx_auth(
                 }
                 None => sign_in(tx, new_id, &identity, sessions.now_ms()).await?,
             };
+            if !sessions.lets_in(&holder) {
+                return Err(Error::new(Code::WechatAuthFailed));
+            }
             sessions.open(tx, holder, kind).await
         })
     })
@@ -77,6 +80,7 @@ async fn sign_in(tx: &mut Tx, new_id: i64, identity: &Identity, now_ms: i64) -> 
     let new = Holder {
         id: new_id,
         role: Role::Guest,
+        demo: false,
     };
     // Between the reads above and the inserts below another process may do the same; the inserts decide.
     if !store::insert_auth(tx, WX_MINI, openid, new.id).await? {
@@ -93,6 +97,7 @@ async fn sign_in(tx: &mut Tx, new_id: i64, identity: &Identity, now_ms: i64) -> 
         avatar: String::new(),
         info: String::new(),
         role: new.role,
+        demo: new.demo,
         created_at_ms: now_ms,
     };
     if store::insert_accounts(tx, &[account]).await? == 1 {

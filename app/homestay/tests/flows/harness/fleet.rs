@@ -33,7 +33,7 @@ pub const DOMAINS: [&str; 5] = ["order", "payment", "travel", "usercenter", "mqu
 
 /// Roles are those of the whole Postgres server: all fleets of all tests share them, with this password.
 const PASSWORD: &str = "homestay-test";
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// Where tests find the engines.
 #[derive(Clone)]
@@ -128,24 +128,39 @@ pub struct Ground {
     pub ports: Ports,
     pub folder: tempfile::TempDir,
     start: Start,
+    /// Settings besides those of the start.
+    settings: Vec<(String, String)>,
+    /// Where all processes log to.
+    pub log: PathBuf,
 }
 
 impl Ground {
     pub async fn new(start: Start) -> Self {
+        Self::with(start, &[], None).await
+    }
+
+    /// With these settings besides, and the logs of all processes in one file.
+    pub async fn with(start: Start, settings: &[(&str, &str)], log: Option<&Path>) -> Self {
         let engines = engines().expect("the engines are named");
         let name = format!("flows_{:016x}", rand::random::<u64>());
         admin(&engines.postgres, format!("CREATE DATABASE {name}"))
             .await
             .expect("a database");
         let (brokers, stand_in) = engines.kafka.up(&format!("{name}."));
+        let folder = tempfile::tempdir().expect("a folder");
         Self {
             engines,
             name,
             brokers,
             _stand_in: stand_in,
             ports: Ports::take(),
-            folder: tempfile::tempdir().expect("a folder"),
+            log: log.map_or_else(|| folder.path().join("log"), Path::to_owned),
+            folder,
             start,
+            settings: settings
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
         }
     }
 
@@ -184,6 +199,7 @@ impl Ground {
             .env("HOMESTAY__SECRETS__SANDBOX", SECRET)
             .env("HOMESTAY__GATEWAY__TRUST_FORWARDED", "true")
             .envs(self.start.settings())
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         for (domain, port) in DOMAINS.iter().zip(12_001..) {
             let name = domain.to_uppercase();
@@ -195,6 +211,13 @@ impl Ground {
                 );
         }
         command
+    }
+
+    /// Starts targets, which log to the ground's file.
+    pub fn start(&self, targets: &[&str]) -> Process {
+        let mut command = self.command(targets);
+        command.stderr(appending(&self.log));
+        Process::start(command)
     }
 
     /// Runs a command of the program that must succeed.
@@ -319,7 +342,11 @@ pub struct Fleet {
 
 impl Fleet {
     pub async fn start(start: Start) -> Self {
-        let ground = Ground::new(start).await;
+        Self::on(Ground::new(start).await).await
+    }
+
+    pub async fn on(ground: Ground) -> Self {
+        let start = ground.start;
         ground.migrate();
         let gateway = gateway(&ground);
         let fleet = Self {
@@ -343,7 +370,7 @@ impl Fleet {
         for (name, ..) in TARGETS {
             self.processes()
                 .entry(name)
-                .or_insert_with(|| Process::start(self.ground.command(&[name])));
+                .or_insert_with(|| self.ground.start(&[name]));
         }
         let http = client();
         for (name, ..) in TARGETS {
@@ -374,6 +401,26 @@ impl Fleet {
             good &= process.ended().await;
         }
         good
+    }
+}
+
+/// A file that any number of processes write lines to.
+pub fn appending(path: &Path) -> std::fs::File {
+    let mut options = std::fs::File::options();
+    options.create(true).append(true).open(path).expect("a log")
+}
+
+/// The end of a log, to go with a test that is failing: its own output is shown then, what its processes print is not its own.
+pub fn show_end_of(log: &Path) {
+    if !std::thread::panicking() {
+        return;
+    }
+    let Ok(bytes) = std::fs::read(log) else { return };
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    println!("the last of {} lines in the log of its processes:", lines.len());
+    for line in &lines[lines.len().saturating_sub(40)..] {
+        println!("  {line}");
     }
 }
 
@@ -430,6 +477,7 @@ fn gateway(ground: &Ground) -> Gateway {
         .arg("-c")
         .arg(&path)
         .args(["-e", "stderr", "-g", "daemon off; user root;"])
-        .stdin(Stdio::null());
+        .stdin(Stdio::null())
+        .stderr(appending(&ground.log));
     Gateway(Process::start(nginx))
 }

@@ -3,11 +3,12 @@
 pub mod fleet;
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
+use homestay_http::auth::Claims;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -74,10 +75,40 @@ impl Place {
         }
     }
 
+    /// Of one test alone, with these settings besides, and the logs in a file: [`Place::start_with`] wants them too.
+    pub async fn with(
+        mode: Mode,
+        start: Start,
+        settings: &[(&'static str, &str)],
+        log: Option<&Path>,
+    ) -> Self {
+        match mode {
+            Mode::Embedded => Self::Folder(tempfile::tempdir().expect("a folder")),
+            Mode::Distributed => {
+                let ground = fleet::Ground::with(start, settings, log).await;
+                Self::Servers(Arc::new(Fleet::on(ground).await))
+            }
+        }
+    }
+
     /// Starts what does not run, and waits until it is ready.
     pub async fn start(&self, start: Start) -> Program {
+        self.start_with(start, &[], None).await
+    }
+
+    /// As [`Place::start`], with what [`Place::with`] was given.
+    pub async fn start_with(
+        &self,
+        start: Start,
+        settings: &[(&'static str, &str)],
+        log: Option<&Path>,
+    ) -> Program {
         match self {
-            Self::Folder(folder) => Program::embedded(folder.path(), start).await,
+            Self::Folder(folder) => {
+                let mut command = command(folder.path(), start);
+                command.envs(settings.iter().copied());
+                Program::run(folder.path(), start, command, log).await
+            }
             Self::Servers(fleet) => {
                 fleet.revive().await;
                 Program::of(fleet.clone())
@@ -93,7 +124,19 @@ pub struct Program {
     /// Base of the admin ports: one a process.
     pub admins: Vec<String>,
     pub http: Client,
+    /// As kept in its data folder.
+    secrets: Option<Value>,
+    _log: Option<Log>,
     _folder: Option<tempfile::TempDir>,
+}
+
+/// Where a process logs to; shown if the test fails.
+struct Log(PathBuf);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        fleet::show_end_of(&self.0);
+    }
 }
 
 enum Runs {
@@ -140,6 +183,8 @@ impl Program {
             base: base.to_owned(),
             admins: Vec::new(),
             http: client(),
+            secrets: None,
+            _log: None,
             _folder: None,
         }
     }
@@ -150,14 +195,22 @@ impl Program {
             base: fleet.base(),
             admins: admins.collect(),
             http: client(),
+            _log: Some(Log(fleet.ground.log.clone())),
             runs: Runs::Fleet(fleet),
+            secrets: None,
             _folder: None,
         }
     }
 
     /// Starts the one process and waits until it says that it is ready.
     pub async fn embedded(data: &Path, start: Start) -> Self {
-        let mut child = command(data, start)
+        Self::run(data, start, command(data, start), None).await
+    }
+
+    async fn run(data: &Path, start: Start, mut command: Command, log: Option<&Path>) -> Self {
+        let log = Log(log.map_or_else(|| data.join("log"), Path::to_owned));
+        let mut child = command
+            .stderr(fleet::appending(&log.0))
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program starts");
@@ -170,7 +223,8 @@ impl Program {
                     base = url.to_owned();
                 } else if let Some(url) = line.strip_prefix("metrics and health at ") {
                     admin = url.to_owned();
-                } else if line == "sample data is in place" || (!start.sample && !admin.is_empty()) {
+                }
+                if line == "sample data is in place" || (!start.sample && !admin.is_empty()) {
                     return;
                 }
             }
@@ -179,10 +233,13 @@ impl Program {
         tokio::time::timeout(PATIENCE, ready)
             .await
             .expect("ready in time");
+        let secrets = std::fs::read_to_string(data.join("secrets.json")).expect("its secrets");
         Self {
             base,
             admins: vec![admin],
             http: client(),
+            secrets: serde_json::from_str(&secrets).ok(),
+            _log: Some(log),
             runs: Runs::One {
                 child: Box::new(child),
                 _lines: lines,
@@ -271,9 +328,45 @@ impl Program {
         }
     }
 
+    /// A secret of the running system: the one that was kept in the data folder, or the fleet's.
+    fn secret(&self, pick: fn(&Value) -> &Value) -> String {
+        match &self.secrets {
+            Some(kept) => pick(kept).as_str().expect("a text").to_owned(),
+            None => fleet::SECRET.to_owned(),
+        }
+    }
+
+    /// What proves calls between the system's own processes.
+    pub fn credential(&self) -> String {
+        self.secret(|kept| &kept["internal_credential"])
+    }
+
+    /// What access tokens are signed with.
+    pub fn signing_key(&self) -> String {
+        self.secret(|kept| &kept["jwt_keys"][0][1])
+    }
+
+    /// The access token of a host without houses.
+    pub async fn other_host(&self) -> String {
+        let (status, me) = self.get("/v1/users/me", Some(&self.guest().await)).await;
+        assert_eq!(status, 200, "{me}");
+        let clock = homestay_clock::Clock::system();
+        let now = clock.now_ms() / 1000;
+        let key = ("1".to_owned(), self.signing_key());
+        let claims = Claims {
+            exp: now + 600,
+            iat: now,
+            user_id: me["id"].as_i64().expect("an id"),
+            role: homestay_types::Role::Host,
+        };
+        homestay_http::Keys::new(vec![key], clock)
+            .sign(&claims)
+            .expect("a token")
+    }
+
     /// Whether a fleet says "come again" (503): fourteen processes that share a busy machine with whatever else runs do, and
     /// clients come again. One process has no reason to.
-    async fn is_overloaded(&self, status: StatusCode) -> bool {
+    pub async fn is_overloaded(&self, status: StatusCode) -> bool {
         let overloaded = status == 503 && matches!(self.runs, Runs::Fleet(_));
         if overloaded {
             // Not all at the same moment again.

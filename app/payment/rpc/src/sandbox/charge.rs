@@ -84,8 +84,18 @@ pub struct Charge {
     pub failed_at_ms: i64,
     /// 0 until then.
     pub refunded_at_ms: i64,
-    /// Key of the refund; empty without one.
+    /// Key of the latest refund; empty without one.
     pub refund_key: String,
+    /// What went back so far.
+    pub refunded_cents: i64,
+}
+
+/// A row of `sandbox_refund`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refunded {
+    pub refund_sn: String,
+    pub amount_cents: i64,
+    pub at_ms: i64,
 }
 
 /// Without the token: who has it can pay.
@@ -112,7 +122,7 @@ impl Charge {
 macro_rules! columns {
     () => {
         "token, payment_sn, order_sn, description, amount_cents, currency, state, expires_at_ms, captured_at_ms, \
-         failed_at_ms, refunded_at_ms, refund_key"
+         failed_at_ms, refunded_at_ms, refund_key, refunded_cents"
     };
 }
 
@@ -130,6 +140,7 @@ fn charge(row: &AnyRow) -> Result<Charge> {
         failed_at_ms: row.try_get("failed_at_ms")?,
         refunded_at_ms: row.try_get("refunded_at_ms")?,
         refund_key: row.try_get("refund_key")?,
+        refunded_cents: row.try_get("refunded_cents")?,
     })
 }
 
@@ -223,7 +234,7 @@ pub(super) async fn close(tx: &mut Tx, payment_sn: &str) -> Result<()> {
     Ok(())
 }
 
-/// False if it is not captured, or the amount is not the whole.
+/// Gives money of a captured charge back, once a key; false if that was done, or so much is not left.
 pub(super) async fn refund(
     tx: &mut Tx,
     payment_sn: &str,
@@ -231,17 +242,54 @@ pub(super) async fn refund(
     key: &str,
     now_ms: i64,
 ) -> Result<bool> {
+    if refunded(&mut **tx, key).await?.is_some() {
+        return Ok(false);
+    }
     let done = sqlx::query(
-        "UPDATE sandbox_charge SET state = 'refunded', refund_key = $1, refunded_at_ms = $2 \
-         WHERE payment_sn = $3 AND state = 'captured' AND amount_cents = $4",
+        "UPDATE sandbox_charge SET state = CASE WHEN refunded_cents + $1 = amount_cents THEN 'refunded' ELSE state END, \
+         refunded_cents = refunded_cents + $1, refund_key = $2, refunded_at_ms = $3 \
+         WHERE payment_sn = $4 AND state = 'captured' AND refunded_cents + $1 <= amount_cents",
     )
+    .bind(amount_cents)
     .bind(key.to_owned())
     .bind(now_ms)
     .bind(payment_sn.to_owned())
-    .bind(amount_cents)
     .execute(&mut **tx)
     .await?;
-    Ok(done.rows_affected() == 1)
+    if done.rows_affected() != 1 {
+        return Ok(false);
+    }
+    let noted = sqlx::query(
+        "INSERT INTO sandbox_refund (refund_sn, payment_sn, amount_cents, at_ms) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(key.to_owned())
+    .bind(payment_sn.to_owned())
+    .bind(amount_cents)
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    if noted.rows_affected() != 1 {
+        return Err(Error::unavailable("another call makes this refund"));
+    }
+    Ok(true)
+}
+
+/// A refund by its key.
+pub(super) async fn refunded<'e>(
+    on: impl Executor<'e, Database = Any>,
+    key: &str,
+) -> Result<Option<Refunded>> {
+    let row = sqlx::query("SELECT refund_sn, amount_cents, at_ms FROM sandbox_refund WHERE refund_sn = $1")
+        .bind(key.to_owned())
+        .fetch_optional(on)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Refunded {
+        refund_sn: row.try_get("refund_sn")?,
+        amount_cents: row.try_get("amount_cents")?,
+        at_ms: row.try_get("at_ms")?,
+    }))
 }
 
 #[cfg(test)]

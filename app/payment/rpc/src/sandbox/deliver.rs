@@ -20,6 +20,15 @@ pub(super) async fn announce(tx: &mut Tx, ids: &Ids, charge: &Charge) -> Result<
         return look_at_order(tx, ids, charge, 0, 0).await;
     }
     let event_id = event_id(charge);
+    call_back(tx, ids, charge, &event_id).await
+}
+
+/// Writes the job that tells of a refund.
+pub(super) async fn announce_refund(tx: &mut Tx, ids: &Ids, charge: &Charge, refund_sn: &str) -> Result<()> {
+    call_back(tx, ids, charge, &format!("refunded-{refund_sn}")).await
+}
+
+async fn call_back(tx: &mut Tx, ids: &Ids, charge: &Charge, event_id: &str) -> Result<()> {
     let payload = json!({ "token": charge.token, "what": "callback", "event_id": event_id });
     let job = NewJob::new(job::PAYMENT_SANDBOX, &payload).unique(format!("sandbox:{event_id}"));
     homestay_outbox::push(tx, ids, vec![Entry::job(job)]).await
@@ -96,12 +105,20 @@ impl Sandbox {
     }
 
     async fn call_back(&self, charge: &Charge, event_id: &str) -> Result<()> {
-        let kind = event_id.split('-').next().unwrap_or_default();
-        let at_ms = match kind {
-            "captured" => charge.captured_at_ms,
-            "failed" => charge.failed_at_ms,
-            "refunded" => charge.refunded_at_ms,
-            _ => 0,
+        let (kind, number) = event_id.split_once('-').unwrap_or_default();
+        let refund = match kind {
+            // An event of before there were parts names the payment: its only refund is meant.
+            "refunded" if number == charge.payment_sn => {
+                charge::refunded(self.db.read(), &charge.refund_key).await?
+            }
+            "refunded" => charge::refunded(self.db.read(), number).await?,
+            _ => None,
+        };
+        let (at_ms, total_cents) = match (kind, &refund) {
+            ("captured", _) => (charge.captured_at_ms, charge.amount_cents),
+            ("failed", _) => (charge.failed_at_ms, charge.amount_cents),
+            ("refunded", Some(refund)) => (refund.at_ms, refund.amount_cents),
+            _ => (0, 0),
         };
         if at_ms == 0 {
             return Err(Error::invalid("event_id", "is no event of this charge"));
@@ -110,13 +127,9 @@ impl Sandbox {
             event_id: event_id.to_owned(),
             kind: kind.to_owned(),
             payment_sn: charge.payment_sn.clone(),
-            refund_sn: if kind == "refunded" {
-                charge.refund_key.clone()
-            } else {
-                String::new()
-            },
-            total_cents: charge.amount_cents,
-            payer_total_cents: charge.amount_cents,
+            refund_sn: refund.map(|refund| refund.refund_sn).unwrap_or_default(),
+            total_cents,
+            payer_total_cents: total_cents,
             currency: charge.currency.clone(),
             occurred_at_ms: at_ms,
         })

@@ -109,7 +109,7 @@ fn reference(payment_sn: &str) -> String {
 pub struct Notification {
     /// The same at every delivery.
     pub event_id: String,
-    /// `captured`, `failed` or `refunded`.
+    /// `captured`, `failed`, `closed`, `refunded` or `refund_failed`.
     pub kind: String,
     /// The merchant's number.
     pub payment_sn: String,
@@ -150,6 +150,7 @@ impl PaymentProvider for Sandbox {
             failed_at_ms: 0,
             refunded_at_ms: 0,
             refund_key: String::new(),
+            refunded_cents: 0,
         };
         let charge = self
             .db
@@ -212,14 +213,21 @@ impl PaymentProvider for Sandbox {
                         return Ok(RefundOutcome::Refused("no such charge".to_owned()));
                     };
                     if done {
-                        deliver::announce(tx, &ids, &charge).await?;
+                        deliver::announce_refund(tx, &ids, &charge, key).await?;
                     }
-                    let known = charge.state == ChargeState::Refunded && charge.refund_key == key;
-                    Ok(if known {
-                        RefundOutcome::Succeeded
-                    } else {
-                        RefundOutcome::Refused(format!("a charge that is {}", charge.state.as_str()))
-                    })
+                    let known = charge::refunded(&mut **tx, key).await?;
+                    Ok(
+                        if known.is_some_and(|known| known.amount_cents == intent.amount_cents) {
+                            RefundOutcome::Succeeded
+                        } else {
+                            RefundOutcome::Refused(format!(
+                                "a charge of {} that is {}, of which {} went back",
+                                charge.amount_cents,
+                                charge.state.as_str(),
+                                charge.refunded_cents
+                            ))
+                        },
+                    )
                 })
             })
             .await
@@ -238,7 +246,9 @@ impl PaymentProvider for Sandbox {
         let kind = match said.kind.as_str() {
             "captured" => EventKind::Captured,
             "failed" => EventKind::Failed,
+            "closed" => EventKind::Closed,
             "refunded" => EventKind::Refunded,
+            "refund_failed" => EventKind::RefundFailed,
             _ => return Err(refused("unknown kind")),
         };
         Ok(ProviderEvent {

@@ -19,7 +19,8 @@ pub(crate) async fn overdue<'e>(
         " FROM payment WHERE sn IN (SELECT p.sn FROM payment p ",
         "LEFT JOIN pay_order o ON o.order_sn = p.order_sn ",
         "WHERE p.state IN ('created', 'pending') ",
-        "AND (p.expires_at_ms < $1 OR (o.closed = 1 AND p.created_at_ms < $2)) ",
+        "AND (p.expires_at_ms < $1 OR (p.created_at_ms < $2 AND (o.all_closed = 1 OR (p.charge = 0 AND o.closed = 1) ",
+        "OR EXISTS (SELECT 1 FROM pay_charge c WHERE c.order_sn = p.order_sn AND c.charge = p.charge AND c.closed = 1)))) ",
         "ORDER BY p.swept_at_ms LIMIT 50) ORDER BY swept_at_ms"
     ))
     .bind(expired_before_ms)
@@ -104,4 +105,42 @@ pub(crate) async fn touch_refund(tx: &mut Tx, sn: String, before_ms: i64, now_ms
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Removes what providers told us before `inbox_ms`, and callers' keys from before `keys_ms`: at most 1,000 of each, which is
+/// more than comes between two sweeps.
+pub(crate) async fn prune(tx: &mut Tx, inbox_ms: i64, keys_ms: i64) -> Result<()> {
+    sqlx::query(
+        "DELETE FROM inbox WHERE (provider, event_id) IN \
+         (SELECT provider, event_id FROM inbox WHERE received_at_ms < $1 ORDER BY received_at_ms LIMIT 1000)",
+    )
+    .bind(inbox_ms)
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query(
+        "DELETE FROM payment_key WHERE (user_id, route, idempotency_key) IN \
+         (SELECT user_id, route, idempotency_key FROM payment_key WHERE created_at_ms < $1 ORDER BY created_at_ms LIMIT 1000)",
+    )
+    .bind(keys_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Whether [`prune`] would find anything.
+pub(crate) async fn to_prune<'e>(
+    on: impl Executor<'e, Database = Any>,
+    inbox_ms: i64,
+    keys_ms: i64,
+) -> Result<bool> {
+    let row = sqlx::query(
+        "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM inbox WHERE received_at_ms < $1) \
+         OR EXISTS (SELECT 1 FROM payment_key WHERE created_at_ms < $2) THEN 1 ELSE 0 END AS BIGINT) AS found",
+    )
+    .bind(inbox_ms)
+    .bind(keys_ms)
+    .fetch_one(on)
+    .await?;
+    let found: i64 = row.try_get("found")?;
+    Ok(found == 1)
 }

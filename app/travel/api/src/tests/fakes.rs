@@ -263,4 +263,10 @@ impl UserCenter for FakeUsers {
     async fn seed(&self, _: Request<users::SeedRequest>) -> Reply<users::SeedReply> {
         not_here()
     }
+    async fn grant(&self, _: Request<users::GrantRequest>) -> Reply<users::GrantReply> {
+        not_here()
+    }
+    async fn list_by_role(&self, _: Request<users::ListByRoleRequest>) -> Reply<users::Users> {
+        not_here()
+    }
 }

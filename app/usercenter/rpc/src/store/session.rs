@@ -60,7 +60,7 @@ pub(crate) async fn insert_token(tx: &mut Tx, hash: &str, family_id: i64, expire
 /// The token with this hash.
 pub(crate) async fn presented(tx: &mut Tx, hash: &str) -> Result<Option<Presented>> {
     let row = sqlx::query(
-        "SELECT f.id AS family_id, f.revoked_at_ms, t.expires_at_ms, u.id, u.role \
+        "SELECT f.id AS family_id, f.revoked_at_ms, t.expires_at_ms, u.id, u.role, u.demo \
          FROM refresh_token t JOIN refresh_family f ON f.id = t.family_id JOIN app_user u ON u.id = f.user_id \
          WHERE t.hash = $1",
     )
@@ -76,6 +76,7 @@ pub(crate) async fn presented(tx: &mut Tx, hash: &str) -> Result<Option<Presente
                     .try_get::<String, _>("role")?
                     .parse()
                     .map_err(Error::internal)?,
+                demo: row.try_get::<i64, _>("demo")? != 0,
             },
             revoked: row.try_get::<i64, _>("revoked_at_ms")? != 0,
             expires_at_ms: row.try_get("expires_at_ms")?,

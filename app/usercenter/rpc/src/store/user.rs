@@ -11,7 +11,7 @@ pub(crate) const SYSTEM: &str = "system";
 /// `auth_type` of a login through a WeChat mini program.
 pub(crate) const WX_MINI: &str = "wxMini";
 
-/// Rows of one multi-row statement: nine values each stay below SQLite's 32,766 parameters.
+/// Rows of one multi-row statement: ten values each stay below SQLite's 32,766 parameters.
 const ROWS: usize = 1000;
 
 /// A row of `app_user` to be.
@@ -26,6 +26,8 @@ pub(crate) struct NewAccount {
     pub avatar: String,
     pub info: String,
     pub role: Role,
+    /// Of the demo: signs in only there.
+    pub demo: bool,
     pub created_at_ms: i64,
 }
 
@@ -34,6 +36,7 @@ pub(crate) struct NewAccount {
 pub(crate) struct Holder {
     pub id: i64,
     pub role: Role,
+    pub demo: bool,
 }
 
 /// An account as its owner sees it.
@@ -68,6 +71,7 @@ fn holder_of(row: &AnyRow) -> Result<Holder> {
     Ok(Holder {
         id: row.try_get("id")?,
         role: role(row)?,
+        demo: row.try_get::<i64, _>("demo")? != 0,
     })
 }
 
@@ -76,7 +80,7 @@ pub(crate) async fn insert_accounts(tx: &mut Tx, accounts: &[NewAccount]) -> Res
     let mut inserted = 0;
     for rows in accounts.chunks(ROWS) {
         let mut insert = tx.builder(
-            "INSERT INTO app_user (id, mobile, password_hash, nickname, sex, avatar, info, role, created_at_ms) ",
+            "INSERT INTO app_user (id, mobile, password_hash, nickname, sex, avatar, info, role, demo, created_at_ms) ",
         );
         insert.push_values(rows, |mut row, account| {
             row.push_bind(account.id)
@@ -87,6 +91,7 @@ pub(crate) async fn insert_accounts(tx: &mut Tx, accounts: &[NewAccount]) -> Res
                 .push_bind(account.avatar.clone())
                 .push_bind(account.info.clone())
                 .push_bind(account.role.as_str())
+                .push_bind(i64::from(account.demo))
                 .push_bind(account.created_at_ms);
         });
         insert.push(" ON CONFLICT DO NOTHING");
@@ -133,7 +138,7 @@ pub(crate) async fn insert_system_auths(tx: &mut Tx, mobiles: &[(String, i64)]) 
 
 /// The account of a mobile with its password hash, for a login.
 pub(crate) async fn credentials(db: Reader<'_>, mobile: &str) -> Result<Option<(Holder, String)>> {
-    let row = sqlx::query("SELECT id, role, password_hash FROM app_user WHERE mobile = $1")
+    let row = sqlx::query("SELECT id, role, demo, password_hash FROM app_user WHERE mobile = $1")
         .bind(mobile)
         .fetch_optional(db)
         .await?;
@@ -143,7 +148,7 @@ pub(crate) async fn credentials(db: Reader<'_>, mobile: &str) -> Result<Option<(
 
 /// The account with this id.
 pub(crate) async fn holder(db: impl Executor<'_, Database = Any>, id: i64) -> Result<Option<Holder>> {
-    let row = sqlx::query("SELECT id, role FROM app_user WHERE id = $1")
+    let row = sqlx::query("SELECT id, role, demo FROM app_user WHERE id = $1")
         .bind(id)
         .fetch_optional(db)
         .await?;
@@ -155,7 +160,7 @@ pub(crate) async fn holder_by_mobile(
     db: impl Executor<'_, Database = Any>,
     mobile: &str,
 ) -> Result<Option<Holder>> {
-    let row = sqlx::query("SELECT id, role FROM app_user WHERE mobile = $1")
+    let row = sqlx::query("SELECT id, role, demo FROM app_user WHERE mobile = $1")
         .bind(mobile)
         .fetch_optional(db)
         .await?;
@@ -169,7 +174,7 @@ pub(crate) async fn holder_by_auth(
     auth_key: &str,
 ) -> Result<Option<Holder>> {
     let row = sqlx::query(
-        "SELECT u.id, u.role FROM user_auth a JOIN app_user u ON u.id = a.user_id \
+        "SELECT u.id, u.role, u.demo FROM user_auth a JOIN app_user u ON u.id = a.user_id \
          WHERE a.auth_type = $1 AND a.auth_key = $2",
     )
     .bind(auth_type)
@@ -204,9 +209,10 @@ where
     Ok(found)
 }
 
-/// Gives an account another role and password, if it has another role; whether it did.
+/// Gives an account another role and password, if it has another role or is of the demo, and makes it a real one; whether
+/// it did.
 pub(crate) async fn raise(tx: &mut Tx, id: i64, role: Role, password_hash: &str) -> Result<bool> {
-    let done = sqlx::query("UPDATE app_user SET role = $1, password_hash = $2 WHERE id = $3 AND role <> $1")
+    let done = sqlx::query("UPDATE app_user SET role = $1, password_hash = $2, demo = 0 WHERE id = $3 AND (role <> $1 OR demo = 1)")
         .bind(role.as_str())
         .bind(password_hash)
         .bind(id)
@@ -215,29 +221,61 @@ pub(crate) async fn raise(tx: &mut Tx, id: i64, role: Role, password_hash: &str)
     Ok(done.rows_affected() == 1)
 }
 
-/// The account with this id, as its owner sees it.
-pub(crate) async fn account(db: Reader<'_>, id: i64) -> Result<Option<Account>> {
-    let row = sqlx::query(
-        "SELECT u.id, u.mobile, u.nickname, u.sex, u.avatar, u.info, u.role, u.created_at_ms, a.auth_key \
-         FROM app_user u LEFT JOIN user_auth a ON a.user_id = u.id AND a.auth_type = 'wxMini' WHERE u.id = $1",
-    )
-    .bind(id)
-    .fetch_optional(db)
-    .await?;
-    row.map(|row| {
-        Ok(Account {
-            id: row.try_get("id")?,
-            mobile: row.try_get("mobile")?,
-            nickname: row.try_get("nickname")?,
-            sex: row.try_get("sex")?,
-            avatar: row.try_get("avatar")?,
-            info: row.try_get("info")?,
-            role: role(&row)?,
-            wechat_openid: row.try_get::<Option<String>, _>("auth_key")?.unwrap_or_default(),
-            created_at_ms: row.try_get("created_at_ms")?,
-        })
+/// Gives an account another role instead of `from`; whether it had that.
+pub(crate) async fn change_role(tx: &mut Tx, id: i64, from: Role, to: Role) -> Result<bool> {
+    let done = sqlx::query("UPDATE app_user SET role = $1 WHERE id = $2 AND role = $3")
+        .bind(to.as_str())
+        .bind(id)
+        .bind(from.as_str())
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// How many admins can sign in. Their rows are ours until the transaction ends, so that two who go at the same time are
+/// counted one after the other.
+pub(crate) async fn lock_admins(tx: &mut Tx, demo: bool) -> Result<u64> {
+    let done = sqlx::query("UPDATE app_user SET role = 'admin' WHERE role = 'admin' AND demo <= $1")
+        .bind(i64::from(demo))
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+const ACCOUNT: &str = "SELECT u.id, u.mobile, u.nickname, u.sex, u.avatar, u.info, u.role, u.created_at_ms, a.auth_key \
+     FROM app_user u LEFT JOIN user_auth a ON a.user_id = u.id AND a.auth_type = 'wxMini' ";
+
+fn account_of(row: &AnyRow) -> Result<Account> {
+    Ok(Account {
+        id: row.try_get("id")?,
+        mobile: row.try_get("mobile")?,
+        nickname: row.try_get("nickname")?,
+        sex: row.try_get("sex")?,
+        avatar: row.try_get("avatar")?,
+        info: row.try_get("info")?,
+        role: role(row)?,
+        wechat_openid: row.try_get::<Option<String>, _>("auth_key")?.unwrap_or_default(),
+        created_at_ms: row.try_get("created_at_ms")?,
     })
-    .transpose()
+}
+
+/// The account with this id, as its owner sees it.
+pub(crate) async fn account(db: &Db, id: i64) -> Result<Option<Account>> {
+    let mut select = db.builder(ACCOUNT);
+    select.push("WHERE u.id = ").push_bind(id);
+    let row = select.build().fetch_optional(db.read()).await?;
+    row.as_ref().map(account_of).transpose()
+}
+
+/// The first thousand accounts that have this role.
+pub(crate) async fn by_role(db: &Db, role: Role) -> Result<Vec<Account>> {
+    let mut select = db.builder(ACCOUNT);
+    select
+        .push("WHERE u.role = ")
+        .push_bind(role.as_str())
+        .push(" ORDER BY u.id LIMIT 1000");
+    let rows = select.build().fetch_all(db.read()).await?;
+    rows.iter().map(account_of).collect()
 }
 
 /// Public faces of the accounts that exist among `ids`, by id.

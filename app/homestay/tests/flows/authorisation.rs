@@ -1,0 +1,517 @@
+//! Who may do what: every HTTP route and every RPC method, for each kind of caller. A route or a method without a row fails.
+//!
+//! A new route is one line of [`ROUTES`], a new method one of [`METHODS`].
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::path::Path;
+
+use homestay_rpc::{Actor, Identity, Methods};
+use homestay_types::Role;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tonic::body::Body;
+use tower::{Service, ServiceExt};
+
+use crate::harness::{Mode, Program, USUAL, day, mobile, next_day, text, unique};
+
+/// What a caller gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cell {
+    /// Not refused for who it is: whatever is neither 401, 403, 404 nor a failure of ours.
+    Allowed,
+    /// Nobody has signed in, or not as the route wants it.
+    Unauthenticated,
+    /// Known, and not allowed.
+    Forbidden,
+    /// What belongs to others looks like what does not exist: the same status and the same body.
+    Unknown,
+    /// Asked for a signature, which nobody here has: 401 or 400, whoever calls.
+    Unsigned,
+}
+use Cell::{Allowed as A, Forbidden as F, Unauthenticated as U, Unknown as N, Unsigned as S};
+
+impl Cell {
+    fn status(self) -> u16 {
+        match self {
+            A => 200,
+            U => 401,
+            F => 403,
+            N => 404,
+            S => 400,
+        }
+    }
+}
+
+/// The callers, in the order of the columns. The order, its payment and so on belong to `guest`, the house to `host`; `service`
+/// shows on HTTP what a process of ours shows on gRPC.
+const CALLERS: [&str; 8] = [
+    "anonymous",
+    "guest",
+    "other guest",
+    "host",
+    "other host",
+    "operator",
+    "admin",
+    "service",
+];
+type Cells = [Cell; 8];
+
+const EVERYONE: Cells = [A; 8];
+const SIGNED_IN: Cells = [U, A, A, A, A, A, A, U];
+/// Of an order or a payment.
+const OWNER: Cells = [U, A, N, N, N, N, N, U];
+const OWNER_AND_STAFF: Cells = [U, A, N, N, N, A, A, U];
+const STAFF: Cells = [U, F, F, F, F, A, A, U];
+const PROVIDER: Cells = [S; 8];
+
+/// A route, and what its callers get.
+struct Row {
+    /// As in the OpenAPI document, or in `.route(…)`.
+    route: &'static str,
+    cells: Cells,
+    /// Where it is called; `<order>` and the like are those of [`World`].
+    path: &'static str,
+    /// JSON, or a form if it does not begin with a brace.
+    body: &'static str,
+}
+
+const fn row(route: &'static str, cells: Cells, path: &'static str, body: &'static str) -> Row {
+    Row {
+        route,
+        cells,
+        path,
+        body,
+    }
+}
+
+const LOGIN: &str = r#"{"mobile":"13800000001","password":"homestay-demo"}"#;
+const REGISTRATION: &str = r#"{"mobile":"<mobile>","password":"correct horse"}"#;
+const PAY: &str = r#"{"orderSn":"<order>"}"#;
+const STAY: &str = r#"{"homestayId":<house>,"checkIn":"<from>","checkOut":"<to>","guests":1}"#;
+const LOOKLOOK_STAY: &str = r#"{"homestayId":<house>,"isFood":false,"liveStartTime":1,"liveEndTime":2,"livePeopleNum":1,"remark":""}"#;
+
+#[rustfmt::skip]
+const ROUTES: &[Row] = &[
+    row("GET /v1/homestays", EVERYONE, "/v1/homestays", ""),
+    row("GET /v1/homestays/{id}", EVERYONE, "/v1/homestays/<house>", ""),
+    row("GET /v1/homestays/{id}/calendar", EVERYONE, "/v1/homestays/<house>/calendar?from=<from>&to=<to>", ""),
+    row("POST /v1/quotes", EVERYONE, "/v1/quotes", STAY),
+    row("POST /v1/users", EVERYONE, "/v1/users", REGISTRATION),
+    row("GET /v1/users/me", SIGNED_IN, "/v1/users/me", ""),
+    row("POST /v1/sessions", EVERYONE, "/v1/sessions", LOGIN),
+    // The refresh token is the proof; one that is unknown has nothing to end.
+    row("DELETE /v1/sessions", EVERYONE, "/v1/sessions", r#"{"refreshToken":"unknown"}"#),
+    row("GET /v1/orders", SIGNED_IN, "/v1/orders", ""),
+    row("POST /v1/orders", SIGNED_IN, "/v1/orders", STAY),
+    row("GET /v1/orders/{sn}", OWNER_AND_STAFF, "/v1/orders/<order>", ""),
+    row("POST /v1/payments", OWNER, "/v1/payments", PAY),
+    row("GET /v1/payments/{sn}", OWNER_AND_STAFF, "/v1/payments/<payment>", ""),
+    row("POST /v1/orders/{sn}/cancel", OWNER, "/v1/orders/<order>/cancel", "{}"),
+    row("GET /v1/jobs", STAFF, "/v1/jobs", ""),
+    row("GET /v1/queues", STAFF, "/v1/queues", ""),
+
+    row("POST /usercenter/v1/user/register", EVERYONE, "/usercenter/v1/user/register", REGISTRATION),
+    row("POST /usercenter/v1/user/login", EVERYONE, "/usercenter/v1/user/login", LOGIN),
+    row("POST /usercenter/v1/user/detail", SIGNED_IN, "/usercenter/v1/user/detail", "{}"),
+    row("POST /usercenter/v1/user/wxMiniAuth", EVERYONE, "/usercenter/v1/user/wxMiniAuth", r#"{"code":"","iv":"","encryptedData":""}"#),
+    row("POST /travel/v1/homestay/homestayList", EVERYONE, "/travel/v1/homestay/homestayList", "{}"),
+    row("POST /travel/v1/homestay/businessList", EVERYONE, "/travel/v1/homestay/businessList", r#"{"homestayBusinessId":<shop>}"#),
+    row("POST /travel/v1/homestay/guessList", EVERYONE, "/travel/v1/homestay/guessList", "{}"),
+    row("POST /travel/v1/homestay/homestayDetail", EVERYONE, "/travel/v1/homestay/homestayDetail", r#"{"id":<house>}"#),
+    row("POST /travel/v1/homestayBussiness/goodBoss", EVERYONE, "/travel/v1/homestayBussiness/goodBoss", "{}"),
+    row("POST /travel/v1/homestayBussiness/homestayBussinessList", EVERYONE, "/travel/v1/homestayBussiness/homestayBussinessList", "{}"),
+    row("POST /travel/v1/homestayBussiness/homestayBussinessDetail", EVERYONE, "/travel/v1/homestayBussiness/homestayBussinessDetail", r#"{"id":<shop>}"#),
+    row("POST /travel/v1/homestayComment/commentList", EVERYONE, "/travel/v1/homestayComment/commentList", "{}"),
+    // A stay that is over: past the door, and refused for itself.
+    row("POST /order/v1/homestayOrder/createHomestayOrder", SIGNED_IN, "/order/v1/homestayOrder/createHomestayOrder", LOOKLOOK_STAY),
+    row("POST /order/v1/homestayOrder/userHomestayOrderList", SIGNED_IN, "/order/v1/homestayOrder/userHomestayOrderList", "{}"),
+    row("POST /order/v1/homestayOrder/userHomestayOrderDetail", OWNER_AND_STAFF, "/order/v1/homestayOrder/userHomestayOrderDetail", r#"{"sn":"<order>"}"#),
+    row("POST /payment/v1/thirdPayment/thirdPaymentWxPay", OWNER, "/payment/v1/thirdPayment/thirdPaymentWxPay", PAY),
+    row("POST /payment/v1/thirdPayment/thirdPaymentWxPayCallback", PROVIDER, "/payment/v1/thirdPayment/thirdPaymentWxPayCallback", "{}"),
+    row("POST /v1/payments/callbacks/{provider}", PROVIDER, "/v1/payments/callbacks/sandbox", "{}"),
+    row("POST /payment/v1/thirdPayment/sandboxCallback", PROVIDER, "/payment/v1/thirdPayment/sandboxCallback", "{}"),
+    // Who has the address of a pay page may use it.
+    row("GET /sandbox/pay/{token}", EVERYONE, "/sandbox/pay/<pay>", ""),
+    row("POST /sandbox/pay/{token}", EVERYONE, "/sandbox/pay/<pay>", "action=fail"),
+    row("GET /sandbox/pay.css", EVERYONE, "/sandbox/pay.css", ""),
+];
+
+/// What there is, and what could be there as well but is not.
+struct World(Vec<(&'static str, String, String)>);
+
+impl World {
+    /// The guest's order in the host's house, and its payment.
+    async fn new(program: &Program, guest: &str, host: i64) -> Self {
+        let (_, page) = program.get("/v1/homestays?limit=100", None).await;
+        // Of several units: flows that share a fleet count on those with one.
+        let house = page["homestays"]
+            .as_array()
+            .and_then(|list| {
+                list.iter()
+                    .find(|h| h["hostId"] == host && h["units"].as_i64() > Some(1))
+            })
+            .unwrap_or_else(|| panic!("no house of the host in {page}"));
+        let id = house["id"].as_i64().expect("an id");
+        let (from, to) = free_night(program, id).await;
+        let stay = json!({ "homestayId": id, "checkIn": from, "checkOut": to, "guests": 1 });
+        let order = program.booked(guest, &stay).await;
+        let (status, payment) = program
+            .post("/v1/payments", Some(guest), json!({ "orderSn": order }))
+            .await;
+        assert_eq!(status, 201, "{payment}");
+        let url = text(&payment, "payUrl");
+        let token = url.rsplit('/').next().expect("a token").to_owned();
+        let same = |name, value: String| (name, value.clone(), value);
+        Self(vec![
+            ("<order>", order, "HSO2026112110155912345678".to_owned()),
+            (
+                "<payment>",
+                text(&payment, "sn"),
+                "PMT2026112110155912345678".to_owned(),
+            ),
+            ("<house>", id.to_string(), "999999999".to_owned()),
+            same("<pay>", token),
+            same("<shop>", house["shopId"].to_string()),
+            same("<from>", from),
+            same("<to>", to),
+        ])
+    }
+
+    fn fill(&self, template: &str, known: bool) -> String {
+        let mut text = template.replace("<mobile>", &mobile());
+        for (name, there, not_there) in &self.0 {
+            text = text.replace(name, if known { there } else { not_there });
+        }
+        text
+    }
+
+    /// An answer about what is there, as it would be about what is not.
+    fn unknown(&self, answer: &str) -> String {
+        // A short id is part of other numbers, and nothing that is unknown need name it.
+        let ids = self.0.iter().filter(|(_, there, _)| there.len() > 8);
+        ids.fold(answer.to_owned(), |text, (_, there, not_there)| {
+            text.replace(there, not_there)
+        })
+    }
+}
+
+async fn free_night(program: &Program, house: i64) -> (String, String) {
+    let path = format!("/v1/homestays/{house}/calendar?from={}&to={}", day(60), day(160));
+    let (_, calendar) = program.get(&path, None).await;
+    let days = calendar["days"].as_array().expect("days");
+    let free = days
+        .iter()
+        .find(|day| day["open"] == true && day["freeUnits"].as_i64() > Some(1))
+        .expect("a free night");
+    let from = text(free, "date");
+    (from.clone(), next_day(&from))
+}
+
+async fn login(program: &Program, mobile: &str) -> (i64, String) {
+    let body = json!({ "mobile": mobile, "password": "homestay-demo" });
+    let (status, session) = program.post("/v1/sessions", None, body).await;
+    assert_eq!(status, 201, "{session}");
+    (
+        session["userId"].as_i64().expect("an id"),
+        text(&session, "accessToken"),
+    )
+}
+
+pub async fn every_route_answers_each_kind_of_caller_as_the_table_says(mode: Mode) {
+    let program = Program::start(mode, USUAL).await;
+    assert_every_route_has_a_row(&program).await;
+    let guest = program.guest().await;
+    let (host_id, host) = login(&program, "13800000002").await;
+    let world = World::new(&program, &guest, host_id).await;
+    let tokens: [Option<String>; 8] = [
+        None,
+        Some(guest),
+        Some(program.guest().await),
+        Some(host),
+        Some(program.other_host().await),
+        Some(login(&program, "13800000003").await.1),
+        Some(login(&program, "13800000004").await.1),
+        None,
+    ];
+    let mut wrong = Vec::new();
+    for row in ROUTES {
+        let mut columns: Vec<usize> = (0..CALLERS.len()).collect();
+        // Who is refused first: who is not may change the order.
+        columns.sort_by_key(|column| row.cells[*column] == A);
+        for column in columns {
+            let (cell, token) = (row.cells[column], tokens[column].as_deref());
+            let service = CALLERS[column] == "service";
+            let (status, answer) = send(&program, row, &world, true, token, service).await;
+            let right = match cell {
+                A => !matches!(status, 401 | 403 | 404 | 405) && status < 500,
+                S => matches!(status, 400 | 401),
+                refused => status == refused.status(),
+            };
+            let name = format!("{} as {}", row.route, CALLERS[column]);
+            if !right {
+                wrong.push(format!("{name}: {cell:?} in the table, but {status} {answer}"));
+            } else if cell == N {
+                let not_there = send(&program, row, &world, false, token, service).await;
+                if (status, world.unknown(&answer)) != not_there {
+                    wrong.push(format!(
+                        "{name}: {status} {answer} differs from what is unknown: {} {}",
+                        not_there.0, not_there.1
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+/// Status and body, without the request's own id.
+async fn send(
+    program: &Program,
+    row: &Row,
+    world: &World,
+    known: bool,
+    token: Option<&str>,
+    service: bool,
+) -> (u16, String) {
+    let (verb, _) = row.route.split_once(' ').expect("a verb");
+    let method = Method::from_bytes(verb.as_bytes()).expect("a verb");
+    let url = format!("{}{}", program.base, world.fill(row.path, known));
+    for _ in 0..50 {
+        let mut request = program
+            .http
+            .request(method.clone(), &url)
+            .header("idempotency-key", unique());
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if service {
+            request = request
+                .header("x-homestay-credential", program.credential())
+                .header("x-homestay-actor", "service/order-mq");
+        }
+        if !row.body.is_empty() {
+            let kind = if row.body.starts_with('{') {
+                "application/json"
+            } else {
+                "application/x-www-form-urlencoded"
+            };
+            request = request
+                .header("content-type", kind)
+                .body(world.fill(row.body, known));
+        }
+        let answer = request.send().await.expect("an answer");
+        let status = answer.status();
+        if program.is_overloaded(status).await {
+            continue;
+        }
+        let text = answer.text().await.expect("a body");
+        let mut value: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        if let Some(fields) = value.as_object_mut() {
+            fields.remove("requestId");
+        }
+        return (status.as_u16(), value.to_string());
+    }
+    panic!("{url} is overloaded");
+}
+
+/// Those of the OpenAPI document, and the paths in the sources of the other routes.
+async fn assert_every_route_has_a_row(program: &Program) {
+    let rows: BTreeSet<String> = ROUTES.iter().map(|row| row.route.to_owned()).collect();
+    assert_eq!(rows.len(), ROUTES.len(), "a route has one row");
+    let (_, api) = program.get("/openapi.json", None).await;
+    let mut routes = BTreeSet::new();
+    let mut documented = BTreeSet::new();
+    for (path, item) in api["paths"].as_object().expect("paths") {
+        documented.insert(path.clone());
+        for verb in item.as_object().expect("operations").keys() {
+            routes.insert(format!("{} {path}", verb.to_uppercase()));
+        }
+    }
+    let without: Vec<_> = routes.difference(&rows).collect();
+    assert!(without.is_empty(), "routes without a row: {without:?}");
+
+    let paths: BTreeSet<String> = ROUTES
+        .iter()
+        .filter_map(|row| Some(row.route.split_once(' ')?.1.to_owned()))
+        .collect();
+    let in_sources = paths_in_sources();
+    let without: Vec<_> = in_sources.difference(&paths).collect();
+    assert!(without.is_empty(), "paths without a row: {without:?}");
+    let gone: Vec<_> = paths
+        .iter()
+        .filter(|path| !documented.contains(*path) && !in_sources.contains(*path))
+        .collect();
+    assert!(gone.is_empty(), "rows without a route: {gone:?}");
+}
+
+/// The literals of `.route("…"` and `…_PATH: &str = "…"` in the sources of the apis.
+fn paths_in_sources() -> BTreeSet<String> {
+    let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut folders: Vec<_> = ["order", "payment", "travel", "usercenter", "mqueue"]
+        .map(|domain| app.join(domain).join("api/src"))
+        .to_vec();
+    let mut paths = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = std::fs::read_to_string(&path).expect("a source");
+            let flat = source.split_whitespace().collect::<Vec<_>>().join(" ");
+            for before in [".route( \"", ".route(\"", "_PATH: &str = \""] {
+                for (at, _) in flat.match_indices(before) {
+                    let path = flat[at + before.len()..].split('"').next().expect("a literal");
+                    paths.insert(path.to_owned());
+                }
+            }
+        }
+    }
+    // Routers of tests.
+    paths.retain(|path| path.starts_with('/') && path != "/");
+    paths
+}
+
+const SERVICES: Cells = [U, F, F, F, F, F, F, A];
+const USERS: Cells = [U, A, A, A, A, A, A, F];
+const USERS_AND_SERVICES: Cells = [U, A, A, A, A, A, A, A];
+const SIGNING_IN: Cells = [A, A, A, A, A, A, A, F];
+const STAFF_ALONE: Cells = [U, F, F, F, F, A, A, F];
+const STAFF_AND_SERVICES: Cells = [U, F, F, F, F, A, A, A];
+const ADMINS_AND_SERVICES: Cells = [U, F, F, F, F, F, A, A];
+
+/// Kinds of callers only: whose an order is, its rules know, and the routes above show it.
+#[rustfmt::skip]
+const METHODS: &[(&str, Cells)] = &[
+    ("homestay.order.v1.Order/Create", USERS),
+    ("homestay.order.v1.Order/Get", USERS_AND_SERVICES),
+    ("homestay.order.v1.Order/List", USERS),
+    ("homestay.order.v1.Order/Cancel", USERS),
+    ("homestay.order.v1.Order/PreviewCancel", USERS),
+    ("homestay.order.v1.Order/Change", USERS),
+    ("homestay.order.v1.Order/QuoteChange", USERS),
+    ("homestay.order.v1.Order/ListChanges", USERS),
+    ("homestay.order.v1.Order/Advance", SERVICES),
+    ("homestay.order.v1.Order/Sweep", SERVICES),
+    ("homestay.order.v1.Order/ResolveHolds", SERVICES),
+    ("homestay.order.v1.Order/MarkTold", SERVICES),
+    ("homestay.payment.v1.Payment/Create", USERS),
+    ("homestay.payment.v1.Payment/Get", USERS_AND_SERVICES),
+    ("homestay.payment.v1.Payment/ListForOrder", USERS_AND_SERVICES),
+    ("homestay.payment.v1.Payment/CloseForOrder", SERVICES),
+    ("homestay.payment.v1.Payment/Refund", SERVICES),
+    ("homestay.payment.v1.Payment/ExecuteRefund", SERVICES),
+    ("homestay.payment.v1.Payment/Callback", EVERYONE),
+    ("homestay.payment.v1.Payment/Sweep", SERVICES),
+    ("homestay.payment.v1.Payment/Settle", SERVICES),
+    ("homestay.payment.v1.Payment/OpenCase", SERVICES),
+    ("homestay.payment.v1.Payment/ListCases", STAFF_ALONE),
+    ("homestay.payment.v1.Payment/GetCase", STAFF_ALONE),
+    ("homestay.payment.v1.Payment/NoteCase", STAFF_ALONE),
+    ("homestay.payment.v1.Payment/ResolveCase", STAFF_ALONE),
+    ("homestay.payment.v1.Payment/SandboxPage", EVERYONE),
+    ("homestay.payment.v1.Payment/SandboxAct", EVERYONE),
+    ("homestay.payment.v1.Payment/SandboxDeliver", SERVICES),
+    ("homestay.travel.v1.Travel/GetHouse", EVERYONE),
+    ("homestay.travel.v1.Travel/ListHouses", EVERYONE),
+    ("homestay.travel.v1.Travel/SearchHouses", EVERYONE),
+    ("homestay.travel.v1.Travel/ListShops", EVERYONE),
+    ("homestay.travel.v1.Travel/GetShop", EVERYONE),
+    ("homestay.travel.v1.Travel/ListGoodHosts", EVERYONE),
+    ("homestay.travel.v1.Travel/ListComments", EVERYONE),
+    ("homestay.travel.v1.Travel/GetCalendar", EVERYONE),
+    ("homestay.travel.v1.Travel/GetQuote", EVERYONE),
+    ("homestay.travel.v1.Travel/Hold", SERVICES),
+    ("homestay.travel.v1.Travel/Release", SERVICES),
+    ("homestay.travel.v1.Travel/SweepHolds", SERVICES),
+    ("homestay.travel.v1.Travel/Seed", SERVICES),
+    ("homestay.usercenter.v1.UserCenter/Register", SIGNING_IN),
+    ("homestay.usercenter.v1.UserCenter/Login", SIGNING_IN),
+    ("homestay.usercenter.v1.UserCenter/WxMiniAuth", SIGNING_IN),
+    ("homestay.usercenter.v1.UserCenter/Refresh", SIGNING_IN),
+    ("homestay.usercenter.v1.UserCenter/Logout", SIGNING_IN),
+    ("homestay.usercenter.v1.UserCenter/GetUser", USERS_AND_SERVICES),
+    ("homestay.usercenter.v1.UserCenter/GetProfiles", EVERYONE),
+    ("homestay.usercenter.v1.UserCenter/Seed", SERVICES),
+    ("homestay.usercenter.v1.UserCenter/Grant", ADMINS_AND_SERVICES),
+    ("homestay.usercenter.v1.UserCenter/ListByRole", ADMINS_AND_SERVICES),
+    ("homestay.mqueue.v1.Mqueue/Enqueue", SERVICES),
+    ("homestay.mqueue.v1.Mqueue/Claim", SERVICES),
+    ("homestay.mqueue.v1.Mqueue/Finish", SERVICES),
+    ("homestay.mqueue.v1.Mqueue/Heartbeat", SERVICES),
+    ("homestay.mqueue.v1.Mqueue/Release", SERVICES),
+    ("homestay.mqueue.v1.Mqueue/Sweep", SERVICES),
+    ("homestay.mqueue.v1.Mqueue/ListJobs", STAFF_AND_SERVICES),
+    ("homestay.mqueue.v1.Mqueue/ListQueues", STAFF_AND_SERVICES),
+];
+
+const TABLES: [Methods; 5] = [
+    order_rpc::METHODS,
+    payment_rpc::METHODS,
+    travel_rpc::METHODS,
+    usercenter_rpc::METHODS,
+    mqueue_rpc::METHODS,
+];
+
+/// What a guard with this table answers, before a server that answers everything.
+async fn status(table: Methods, method: &str, identity: Identity) -> u16 {
+    let server = tower::service_fn(async |_: http::Request<Body>| {
+        let response = http::Response::builder().header("grpc-status", "0");
+        Ok::<_, Infallible>(response.body(Body::empty()).expect("a response"))
+    });
+    let mut channel = homestay_testkit::serve(server, table).channel(identity);
+    let request = http::Request::builder()
+        .method("POST")
+        .uri(format!("/{method}"))
+        .body(Body::empty())
+        .expect("a request");
+    let response = channel.ready().await.expect("ready").call(request).await;
+    match response.map(|response| tonic::Status::from_header_map(response.headers())) {
+        Ok(Some(status)) if status.code() != tonic::Code::Ok => {
+            homestay_error::Error::from(status).code().http().as_u16()
+        }
+        Ok(_) => 200,
+        Err(status) => homestay_error::Error::from(status).code().http().as_u16(),
+    }
+}
+
+#[tokio::test]
+async fn every_method_answers_each_kind_of_caller_as_the_table_says() {
+    let user = |id, role| Actor::User { id, role };
+    let actors = [
+        Actor::Anonymous,
+        user(1, Role::Guest),
+        user(2, Role::Guest),
+        user(3, Role::Host),
+        user(4, Role::Host),
+        user(5, Role::Operator),
+        user(6, Role::Admin),
+        Actor::Service("order-mq".into()),
+    ];
+    let mut left: BTreeSet<&str> = METHODS.iter().map(|(method, _)| *method).collect();
+    assert_eq!(left.len(), METHODS.len(), "a method has one row");
+    for table in TABLES {
+        for (path, _) in table {
+            let method = path.trim_start_matches('/');
+            let (_, cells) = METHODS
+                .iter()
+                .find(|(name, _)| *name == method)
+                .unwrap_or_else(|| panic!("{method} has no row"));
+            left.remove(method);
+            for ((actor, cell), caller) in actors.iter().zip(cells).zip(CALLERS) {
+                let inside = Identity::new(homestay_testkit::CREDENTIAL, actor);
+                let outside = Identity::new("a-guess", actor);
+                assert_eq!(
+                    status(table, method, inside).await,
+                    cell.status(),
+                    "{method} as {caller}"
+                );
+                // Whoever it says it is.
+                assert_eq!(status(table, method, outside).await, 401, "{method} as {caller}");
+            }
+        }
+    }
+    assert!(left.is_empty(), "rows without a method: {left:?}");
+}
