@@ -125,7 +125,7 @@ async fn open(place: &Place) -> (AnyConnection, &'static str) {
     }
 }
 
-async fn rows(place: &Place, checks: &[(&str, &'static str)]) -> Vec<String> {
+pub(crate) async fn rows(place: &Place, checks: &[(&str, &'static str)]) -> Vec<String> {
     let (mut connection, prefix) = open(place).await;
     let mut found = Vec::new();
     for &(name, sql) in checks {

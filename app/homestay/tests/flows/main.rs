@@ -14,6 +14,7 @@ mod demo;
 mod harness;
 mod idempotency;
 mod input;
+mod nights;
 mod operators;
 mod people;
 mod processes;
@@ -86,6 +87,10 @@ in_both_modes! {
         tokens_routes_verbs_and_bodies_that_are_wrong_get_their_status,
         foreign_orders_look_like_unknown_ones,
         chunked_bodies_are_read_and_those_cut_short_change_nothing,
+    }
+    nights {
+        a_host_sets_rules_and_keeps_nights_and_guests_are_told_why,
+        no_night_is_sold_twice_however_many_want_it,
     }
     operators {
         operators_see_jobs_and_queues_and_guests_do_not,

@@ -88,22 +88,28 @@ pub async fn the_openapi_document_and_its_page_are_served(mode: Mode) {
     assert_eq!(
         operations,
         [
+            "delete /v1/homestays/{id}/blocks/{blockId}",
             "delete /v1/sessions",
             "get /v1/homestays",
             "get /v1/homestays/{id}",
+            "get /v1/homestays/{id}/availability",
+            "get /v1/homestays/{id}/blocks",
             "get /v1/homestays/{id}/calendar",
+            "get /v1/homestays/{id}/rules",
             "get /v1/jobs",
             "get /v1/orders",
             "get /v1/orders/{sn}",
             "get /v1/payments/{sn}",
             "get /v1/queues",
             "get /v1/users/me",
+            "post /v1/homestays/{id}/blocks",
             "post /v1/orders",
             "post /v1/orders/{sn}/cancel",
             "post /v1/payments",
             "post /v1/quotes",
             "post /v1/sessions",
             "post /v1/users",
+            "put /v1/homestays/{id}/rules",
         ]
     );
     let schemes = api["components"]["securitySchemes"].as_object().unwrap();

@@ -75,8 +75,8 @@ pub(super) const CITY: City = City {
             shop: 1,
             title: "Studio over the quay 码头一居",
             sub_title: "Kitchen, washing machine, a month is welcome",
-            info: "For those who work from here: a desk with a view of ropes and cats, a cable for the network.",
-            units: 6,
+            info: "Fifty in the old cannery, for those who work from here: a desk with a view of ropes and cats, a cable for the network.",
+            units: 50,
             yuan: 258,
             market_yuan: 300,
             ..ROOM

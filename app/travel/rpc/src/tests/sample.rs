@@ -53,6 +53,20 @@ fn the_demo_has_houses_of_every_kind_in_four_cities() {
             .iter()
             .any(|seed| seed.days.iter().any(|day| day.price_cents > 0))
     );
+    let ruled: Vec<i64> = data
+        .houses
+        .iter()
+        .filter(|seed| seed.rules.is_some())
+        .filter_map(|seed| seed.house.as_ref())
+        .map(|house| house.id)
+        .collect();
+    assert_eq!(ruled, [5, 9, 12, 15, 18, 22, 26]);
+    assert!(
+        houses
+            .iter()
+            .all(|house| !ruled.contains(&house.id) || house.units > 1),
+        "houses of one unit are plain: most flows book those"
+    );
     assert!(data.houses.iter().any(|seed| seed.recommended_rank > 0));
     assert!(data.shops.iter().any(|seed| seed.good_rank > 0));
     for house in &houses {
