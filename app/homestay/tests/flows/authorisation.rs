@@ -99,6 +99,8 @@ const ROUTES: &[Row] = &[
     row("POST /v1/quotes", EVERYONE, "/v1/quotes", STAY),
     row("POST /v1/users", EVERYONE, "/v1/users", REGISTRATION),
     row("GET /v1/users/me", SIGNED_IN, "/v1/users/me", ""),
+    // A wrong old password is a bad request of whoever signed in.
+    row("PUT /v1/users/me/password", SIGNED_IN, "/v1/users/me/password", r#"{"oldPassword":"wrong","newPassword":"correct horse"}"#),
     row("POST /v1/sessions", EVERYONE, "/v1/sessions", LOGIN),
     // The refresh token is the proof; one that is unknown has nothing to end.
     row("DELETE /v1/sessions", EVERYONE, "/v1/sessions", r#"{"refreshToken":"unknown"}"#),
@@ -435,6 +437,7 @@ const METHODS: &[(&str, Cells)] = &[
     ("homestay.usercenter.v1.UserCenter/GetUser", USERS_AND_SERVICES),
     ("homestay.usercenter.v1.UserCenter/GetProfiles", EVERYONE),
     ("homestay.usercenter.v1.UserCenter/Seed", SERVICES),
+    ("homestay.usercenter.v1.UserCenter/ChangePassword", USERS),
     ("homestay.usercenter.v1.UserCenter/Grant", ADMINS_AND_SERVICES),
     ("homestay.usercenter.v1.UserCenter/ListByRole", ADMINS_AND_SERVICES),
     ("homestay.mqueue.v1.Mqueue/Enqueue", SERVICES),
