@@ -29,8 +29,11 @@ UNION ALL
 SELECT 'meals that are not those of the holds', m.house_id || ' day ' || m.day || ': ' || m.taken
 FROM homestay_travel.meal_day m
 WHERE m.taken <> (
-      SELECT coalesce(sum(h.meals), 0) FROM homestay_travel.hold h
-      WHERE h.house_id = m.house_id AND h.check_in <= m.day AND h.check_out > m.day AND h.state <> 'released')
+      -- An order that is being changed has two holds, and the meals of the larger one.
+      SELECT coalesce(sum(o.meals), 0) FROM (
+          SELECT max(h.meals) AS meals FROM homestay_travel.hold h
+          WHERE h.house_id = m.house_id AND h.check_in <= m.day AND h.check_out > m.day AND h.state IN ('held', 'bound')
+          GROUP BY h.order_sn) o)
 
 -- 2. No night is sold twice: neither in travel's table nor by what the orders say.
 UNION ALL

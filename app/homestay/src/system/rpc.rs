@@ -76,7 +76,7 @@ impl Parts<'_> {
         let serve = match target.domain {
             Domain::Order => self.order(target, &db, ids, &clock)?,
             Domain::Payment => self.payment(target, &db, ids, &clock)?,
-            Domain::Travel => self.travel(target, &db, &clock)?,
+            Domain::Travel => self.travel(target, &db, ids, &clock)?,
             Domain::Usercenter => self.usercenter(target, &db, ids, &clock).await?,
             Domain::Mqueue => self.mqueue(target, &db, ids, &clock)?,
         };
@@ -138,9 +138,10 @@ impl Parts<'_> {
         Ok(self.bind(target, PaymentServer::new(service)))
     }
 
-    fn travel(&self, target: &Target, db: &Db, clock: &Clock) -> Result<Serve, String> {
+    fn travel(&self, target: &Target, db: &Db, ids: Ids, clock: &Clock) -> Result<Serve, String> {
         let service = travel_rpc::TravelService::new(
             db.clone(),
+            ids,
             clock.clone(),
             self.links.of(target, Domain::Order)?,
             self.settings.travel.clone(),

@@ -1,11 +1,14 @@
 //! travel-api: houses, shops and prices over HTTP. JSON in, RPC out; the rules are in travel-rpc.
 //!
 //! [`looklook`] is the face of contract.md §1.3, [`rest`] the one under `/v1`. Nobody needs a token to look around, and none
-//! is read: every call is made for nobody.
+//! is read: those calls are made for nobody. Hosts need theirs for rules and blocks.
 
+mod availability;
+mod blocks;
 mod looklook;
 mod people;
 mod rest;
+mod rules;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::{Api, open};
+use crate::{Api, availability, blocks, open, rules};
 
 /// The routes `/v1/homestays` and `/v1/quotes`.
 pub fn rest(api: Api) -> OpenApiRouter {
@@ -17,6 +17,9 @@ pub fn rest(api: Api) -> OpenApiRouter {
         .routes(routes!(detail))
         .routes(routes!(calendar))
         .routes(routes!(quote))
+        .merge(availability::routes())
+        .merge(rules::routes())
+        .merge(blocks::routes())
         .with_state(api)
 }
 
@@ -141,6 +144,11 @@ struct HomestayView {
     host_id: i64,
     #[schema(format = DateTime)]
     created_at: Option<String>,
+    /// From when guests may come in, local time.
+    #[schema(example = "15:00")]
+    check_in_time: String,
+    /// What a guest's cancel gives back.
+    cancellation_policy: rules::PolicyView,
 }
 
 impl From<pb::House> for HomestayView {
@@ -179,6 +187,8 @@ impl From<pb::House> for HomestayView {
             shop_id: house.shop_id,
             host_id: house.host_id,
             created_at: rfc3339(house.created_at_ms),
+            check_in_time: rules::time(house.check_in_minute),
+            cancellation_policy: house.policy.unwrap_or_default().into(),
         }
     }
 }
@@ -206,15 +216,21 @@ struct DayView {
     price_cents: i64,
     free_units: i64,
     free_meals: i64,
-    /// False: past, outside the open calendar, or closed by the host.
+    /// False: past, outside the open calendar, too near or too far, or closed by the host.
     open: bool,
+    /// Fewest nights of a stay that begins on this day.
+    min_nights: i64,
+    /// Whether a stay may begin on this weekday.
+    arrival: bool,
+    /// Whether a stay may end on this weekday.
+    departure: bool,
 }
 
 /// What a stay costs.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Quote)]
-struct QuoteView {
+pub(crate) struct QuoteView {
     homestay_id: i64,
     #[schema(format = Date)]
     check_in: String,
@@ -238,7 +254,7 @@ struct QuoteView {
 #[serde(rename_all = "camelCase")]
 #[schema(as = QuoteLine)]
 struct LineView {
-    /// `room` or `meals`.
+    /// `room`, `meals` or `discount`, whose total is negative.
     kind: String,
     /// The night.
     #[schema(format = Date)]
@@ -348,6 +364,9 @@ async fn calendar(
         free_units: day.free_units,
         free_meals: day.free_meals,
         open: day.open,
+        min_nights: day.min_nights,
+        arrival: day.arrival,
+        departure: day.departure,
     });
     Ok(Json(CalendarView {
         homestay_id: calendar.house_id,

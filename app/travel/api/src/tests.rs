@@ -1,6 +1,7 @@
 //! The wire: status and body of every route, over a fake travel-rpc and usercenter-rpc.
 
 mod fakes;
+mod hosting;
 mod looklook_wire;
 mod rest_wire;
 

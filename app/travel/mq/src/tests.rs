@@ -67,6 +67,24 @@ impl Travel for FakeTravel {
     async fn release(&self, _: Request<pb::ReleaseRequest>) -> Reply<Empty> {
         not_here()
     }
+    async fn get_availability(&self, _: Request<pb::GetAvailabilityRequest>) -> Reply<pb::Availability> {
+        not_here()
+    }
+    async fn get_rules(&self, _: Request<pb::GetRulesRequest>) -> Reply<pb::HouseRules> {
+        not_here()
+    }
+    async fn set_rules(&self, _: Request<pb::SetRulesRequest>) -> Reply<pb::HouseRules> {
+        not_here()
+    }
+    async fn list_blocks(&self, _: Request<pb::ListBlocksRequest>) -> Reply<pb::Blocks> {
+        not_here()
+    }
+    async fn create_block(&self, _: Request<pb::CreateBlockRequest>) -> Reply<pb::Block> {
+        not_here()
+    }
+    async fn delete_block(&self, _: Request<pb::DeleteBlockRequest>) -> Reply<Empty> {
+        not_here()
+    }
     async fn seed(&self, _: Request<pb::SeedRequest>) -> Reply<pb::SeedReply> {
         not_here()
     }

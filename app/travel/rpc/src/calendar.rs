@@ -4,6 +4,7 @@ use homestay_error::{Code, Error, Result};
 use homestay_proto::travel as pb;
 use homestay_types::date_of_number;
 
+use crate::rules::stay;
 use crate::{rules, store};
 
 /// Price, openness and what is left of each day in `[from, to)`.
@@ -19,7 +20,7 @@ pub(crate) async fn calendar(
         .await?
         .ok_or_else(|| Error::new(Code::HouseNotFound))?;
     let today = rules::today(clock.now(), &house.zone()?);
-    let stock = store::house::stock(db.read(), house_id, range).await?;
+    let stock = store::house::stock(db.read(), &house, range).await?;
     let days = stock.into_iter().map(|stock| {
         let date = date_of_number(stock.day.day);
         let own = stock.day.price_cents;
@@ -28,11 +29,14 @@ pub(crate) async fn calendar(
             price_cents: if own > 0 {
                 own
             } else {
-                house.usual_cents(date.weekday())
+                house.usual_cents(stock.day.day)
             },
-            free_units: (house.units - stock.nights_taken).max(0),
+            free_units: (house.units - stock.units_taken).max(0),
             free_meals: (house.meals_per_day - stock.meals_taken).max(0),
             open: house.on_sale && rules::is_open(&house, &[stock.day], stock.day.day, today),
+            min_nights: stay::least_nights(&house, stock.day.day),
+            arrival: stay::may(house.terms.arrival_weekdays, stock.day.day),
+            departure: stay::may(house.terms.departure_weekdays, stock.day.day),
         }
     });
     Ok(pb::Calendar {

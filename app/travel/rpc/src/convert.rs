@@ -4,9 +4,12 @@ use homestay_proto::common;
 use homestay_proto::travel as pb;
 use homestay_types::date_of_number;
 
+use crate::block::Block;
 use crate::hold::Held;
 use crate::house::{House, Review, Shop, mean_star};
 use crate::quote::Quote;
+use crate::rules::refusal::Refusal;
+use crate::rules::terms::Policy;
 
 impl From<House> for pb::House {
     fn from(house: House) -> Self {
@@ -35,8 +38,31 @@ impl From<House> for pb::House {
             open_until: date_of_number(house.open_until).to_string(),
             star: mean_star(house.star_tenths, house.star_count),
             created_at_ms: house.created_at_ms,
-            policy: None,
-            check_in_minute: 0,
+            check_in_minute: house.terms.check_in_minute,
+            policy: Some(house.terms.policy.into()),
+        }
+    }
+}
+
+impl From<Policy> for common::CancellationPolicy {
+    fn from(policy: Policy) -> Self {
+        let windows = policy.windows.into_iter().map(|window| common::PolicyWindow {
+            hours_before: window.hours_before,
+            refund_percent: window.refund_percent,
+        });
+        Self {
+            name: policy.name,
+            windows: windows.collect(),
+        }
+    }
+}
+
+impl From<Refusal> for pb::Refusal {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            rule: refusal.rule.name().to_owned(),
+            date: refusal.date(),
+            message: refusal.message,
         }
     }
 }
@@ -56,6 +82,20 @@ impl From<Shop> for pb::Shop {
             sell_month: shop.sell_month,
             person_consume_cents: shop.person_consume_cents,
             row_state: i64::from(shop.open),
+        }
+    }
+}
+
+impl From<Block> for pb::Block {
+    fn from(block: Block) -> Self {
+        Self {
+            id: block.id,
+            house_id: block.house_id,
+            unit: block.unit,
+            from: date_of_number(block.from).to_string(),
+            until: date_of_number(block.until).to_string(),
+            note: block.note,
+            created_at_ms: block.created_at_ms,
         }
     }
 }

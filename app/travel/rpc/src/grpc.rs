@@ -1,4 +1,4 @@
-use homestay_clock::Clock;
+use homestay_clock::{Clock, Ids};
 use homestay_db::Db;
 use homestay_error::{Error, Result};
 use homestay_proto::common::{Empty, Quote};
@@ -9,16 +9,18 @@ use homestay_proto::travel::travel_server::Travel;
 use homestay_rpc::Channel;
 use tonic::{Request, Response, Status};
 
+use crate::availability::availability;
 use crate::catalog::{self, List};
 use crate::hold::{self, Ask};
 use crate::rules::Dates;
 use crate::search::{self, Search};
-use crate::{Config, calendar, release, seed, sweep};
+use crate::{Config, block, calendar, host, release, seed, sweep};
 
 /// The server of `homestay.travel.v1.Travel`.
 #[derive(Debug, Clone)]
 pub struct TravelService {
     db: Db,
+    ids: Ids,
     clock: Clock,
     orders: OrderClient<Channel>,
     config: Config,
@@ -28,9 +30,10 @@ impl TravelService {
     /// A server over the domain's database. `orders` is a channel to order-rpc with a service's identity, which is asked
     /// about holds that no order has claimed.
     #[must_use]
-    pub fn new(db: Db, clock: Clock, orders: Channel, config: Config) -> Self {
+    pub fn new(db: Db, ids: Ids, clock: Clock, orders: Channel, config: Config) -> Self {
         Self {
             db,
+            ids,
             clock,
             orders: OrderClient::new(orders),
             config,
@@ -166,13 +169,99 @@ impl Travel for TravelService {
 
     async fn release(&self, request: Request<pb::ReleaseRequest>) -> Result<Response<Empty>, Status> {
         let request = request.into_inner();
-        release::release(&self.db, request.order_sn, request.attempt).await?;
+        release::release(&self.db, request.order_sn, request.attempt, request.only).await?;
         Ok(Response::new(Empty {}))
     }
 
     async fn sweep_holds(&self, _: Request<Empty>) -> Result<Response<pb::SweepHoldsReply>, Status> {
         let done = sweep::sweep(&self.db, &self.clock, &self.orders, &self.config).await?;
         Ok(Response::new(done))
+    }
+
+    async fn get_availability(
+        &self,
+        request: Request<pb::GetAvailabilityRequest>,
+    ) -> Result<Response<pb::Availability>, Status> {
+        let request = request.into_inner();
+        let dates = Dates::Iso {
+            check_in: request.check_in,
+            check_out: request.check_out,
+        };
+        let found = availability(
+            &self.db,
+            &self.clock,
+            request.house_id,
+            &dates,
+            request.guests,
+            request.meals,
+        )
+        .await?;
+        Ok(Response::new(pb::Availability {
+            available: found.refusals.is_empty(),
+            quote: Some(found.quote.into()),
+            refusals: if request.explain {
+                all(found.refusals)
+            } else {
+                Vec::new()
+            },
+        }))
+    }
+
+    async fn get_rules(
+        &self,
+        request: Request<pb::GetRulesRequest>,
+    ) -> Result<Response<pb::HouseRules>, Status> {
+        let actor = homestay_rpc::actor(&request);
+        let rules = host::rules(&self.db, &actor, request.into_inner().house_id).await?;
+        Ok(Response::new(rules))
+    }
+
+    async fn set_rules(
+        &self,
+        request: Request<pb::SetRulesRequest>,
+    ) -> Result<Response<pb::HouseRules>, Status> {
+        let actor = homestay_rpc::actor(&request);
+        let request = request.into_inner();
+        let rules = request.rules.unwrap_or_default();
+        let rules = host::set_rules(&self.db, &actor, request.house_id, rules).await?;
+        Ok(Response::new(rules))
+    }
+
+    async fn list_blocks(
+        &self,
+        request: Request<pb::ListBlocksRequest>,
+    ) -> Result<Response<pb::Blocks>, Status> {
+        let actor = homestay_rpc::actor(&request);
+        let house_id = request.into_inner().house_id;
+        let blocks = block::list(&self.db, &self.clock, &actor, house_id).await?;
+        Ok(Response::new(pb::Blocks { blocks: all(blocks) }))
+    }
+
+    async fn create_block(
+        &self,
+        request: Request<pb::CreateBlockRequest>,
+    ) -> Result<Response<pb::Block>, Status> {
+        let actor = homestay_rpc::actor(&request);
+        let request = request.into_inner();
+        let wanted = block::Wanted {
+            house_id: request.house_id,
+            from: request.from,
+            until: request.until,
+            unit: request.unit,
+            note: request.note,
+        };
+        let made = block::create(&self.db, &self.ids, &self.clock, &actor, wanted).await?;
+        Ok(Response::new(made.into()))
+    }
+
+    async fn delete_block(
+        &self,
+        request: Request<pb::DeleteBlockRequest>,
+    ) -> Result<Response<Empty>, Status> {
+        let actor = homestay_rpc::actor(&request);
+        let request = request.into_inner();
+        block::remove(&self.db, &actor, request.house_id, request.block_id).await?;
+        Ok(Response::new(Empty {}))
     }
 
     async fn seed(&self, request: Request<pb::SeedRequest>) -> Result<Response<pb::SeedReply>, Status> {
@@ -187,6 +276,9 @@ fn ask(request: pb::HoldRequest) -> Result<Ask> {
     }
     if request.attempt < 1 {
         return Err(Error::invalid("attempt", "must be at least 1"));
+    }
+    if !(0..request.attempt).contains(&request.change_of_attempt) {
+        return Err(Error::invalid("changeOfAttempt", "must be an earlier attempt"));
     }
     let order_sn = request
         .order_sn
@@ -208,5 +300,6 @@ fn ask(request: pb::HoldRequest) -> Result<Ask> {
         meals: request.meals,
         expected_total_cents: request.expected_total_cents,
         new_booking: request.new_booking,
+        change_of_attempt: request.change_of_attempt,
     })
 }

@@ -6,9 +6,10 @@ use homestay_db::{Db, Tx};
 use homestay_error::{Code, Error, Result};
 use homestay_types::{OrderSn, Stay, day_number, midnight_s};
 
+use crate::availability;
 use crate::house::House;
 use crate::quote::{Quote, quote};
-use crate::rules::{self, Dates};
+use crate::rules::{self, Dates, refusal};
 use crate::store::{
     self,
     hold::{NewHold, StoredHold, Taken},
@@ -29,6 +30,9 @@ pub(crate) struct Ask {
     pub(crate) expected_total_cents: i64,
     /// False: the nights of an earlier attempt are taken again, at its price.
     pub(crate) new_booking: bool,
+    /// An earlier attempt: of a new booking, the one that it is a change of and that stays whole beside it; else the one that
+    /// is taken again. 0: none, and the latest.
+    pub(crate) change_of_attempt: i64,
 }
 
 /// What an order got.
@@ -69,7 +73,14 @@ async fn try_hold(db: &Db, clock: &Clock, ask: &Ask) -> Result<Held> {
     } else {
         again(db, clock, ask).await?
     };
-    match take(db, new).await? {
+    let (nights, meals) = ((new.check_in, new.check_out), new.meals);
+    let outcome = match take(db, new).await {
+        Err(refused) if matches!(refused.code(), Code::DatesTaken | Code::MealsSoldOut) => {
+            return Err(named(db, ask, &house, nights, meals, refused).await);
+        }
+        outcome => outcome?,
+    };
+    match outcome {
         Outcome::Taken(unit) => Ok(Held {
             order_sn: ask.order_sn.clone(),
             house,
@@ -79,6 +90,29 @@ async fn try_hold(db: &Db, clock: &Clock, ask: &Ask) -> Result<Held> {
         }),
         Outcome::Known(known) => replay(ask, &known),
     }
+}
+
+/// The refusal with the rule and the night that it is about, if they can still be seen.
+async fn named(db: &Db, ask: &Ask, house: &House, nights: (i64, i64), meals: i64, refused: Error) -> Error {
+    let but = if ask.change_of_attempt > 0 {
+        ask.order_sn.as_str()
+    } else {
+        ""
+    };
+    let why = availability::in_stock(db, house, nights, meals, but).await;
+    why.ok()
+        .and_then(|why| {
+            // What this refusal is about comes first; the rest may have come about since.
+            let (mut about, others): (Vec<_>, Vec<_>) = why
+                .into_iter()
+                .partition(|refusal| refusal.rule.code() == refused.code());
+            if about.is_empty() {
+                return None;
+            }
+            about.extend(others);
+            refusal::error(&about, ask.dates.start_field())
+        })
+        .unwrap_or(refused)
 }
 
 /// A booking by today's rules and prices.
@@ -97,20 +131,22 @@ async fn priced(db: &Db, clock: &Clock, ask: &Ask) -> Result<(House, Quote, NewH
         shop_id: house.shop_id,
         check_in: day_number(stay.check_in()),
         check_out: day_number(stay.check_out()),
+        buffer_days: house.terms.buffer_days,
         starts_at_ms: midnight_s(stay.check_in(), &house.zone()?).saturating_mul(1000),
         units: house.units,
         meals: if ask.meals { ask.guests } else { 0 },
         meals_per_day: house.meals_per_day,
-        snapshot: serde_json::to_string(&house).map_err(Error::internal)?,
+        snapshot: snapshot(&house)?,
         quote: serde_json::to_string(&quote).map_err(Error::internal)?,
         now_ms: clock.now_ms(),
+        beside: ask.change_of_attempt,
     };
     Ok((house, quote, new))
 }
 
 /// The nights of the order's earlier attempt, as they were sold then. Only stock is asked again.
 async fn again(db: &Db, clock: &Clock, ask: &Ask) -> Result<(House, Quote, NewHold)> {
-    let earlier = store::hold::find_earlier(db.read(), &ask.order_sn, ask.attempt)
+    let earlier = store::hold::find_earlier(db.read(), &ask.order_sn, ask.attempt, ask.change_of_attempt)
         .await?
         .ok_or_else(|| Error::with(Code::NotFound, "the order has no earlier attempt"))?;
     let (house, quote) = kept(&earlier)?;
@@ -127,6 +163,7 @@ async fn again(db: &Db, clock: &Clock, ask: &Ask) -> Result<(House, Quote, NewHo
         shop_id: house.shop_id,
         check_in: earlier.check_in,
         check_out: earlier.check_out,
+        buffer_days: earlier.buffer_days,
         starts_at_ms: earlier.starts_at_ms,
         units: current.units,
         meals: earlier.meals,
@@ -134,8 +171,17 @@ async fn again(db: &Db, clock: &Clock, ask: &Ask) -> Result<(House, Quote, NewHo
         snapshot: earlier.snapshot,
         quote: earlier.quote,
         now_ms: clock.now_ms(),
+        beside: 0,
     };
     Ok((house, quote, new))
+}
+
+/// The house as a hold keeps it. Prices and lengths are in the quote, so that seasons and discounts need not be kept with each.
+fn snapshot(house: &House) -> Result<String> {
+    let mut kept = house.clone();
+    kept.terms.seasons.clear();
+    kept.terms.discounts.clear();
+    serde_json::to_string(&kept).map_err(Error::internal)
 }
 
 /// House, stay and price of a booking that the rules allow; stock is not asked.

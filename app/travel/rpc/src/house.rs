@@ -1,8 +1,10 @@
 use homestay_error::{Error, Result};
-use homestay_types::zone;
+use homestay_types::{date_of_number, zone};
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+
+use crate::rules::terms::Terms;
 
 /// A house as it is sold. Dates are day numbers in its time zone. Also the snapshot that a hold keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +59,9 @@ pub struct House {
     pub star_count: i64,
     /// Unix milliseconds.
     pub created_at_ms: i64,
+    /// What the host decided about when it is sold and for how much.
+    #[serde(default)]
+    pub terms: Terms,
 }
 
 impl House {
@@ -68,15 +73,22 @@ impl House {
         zone(&self.time_zone).map_err(Error::internal)
     }
 
-    /// What the night costs that no row of the calendar prices.
+    /// What the night costs that no row of the calendar prices: the season's price, else the weekend's, else the usual one.
     #[must_use]
-    pub fn usual_cents(&self, weekday: Weekday) -> i64 {
+    pub fn usual_cents(&self, night: i64) -> i64 {
+        let weekday = date_of_number(night).weekday();
         let weekend = matches!(weekday, Weekday::Friday | Weekday::Saturday);
-        if weekend && self.weekend_cents > 0 {
-            self.weekend_cents
-        } else {
-            self.price_cents
-        }
+        let season = self.terms.season(night);
+        let (own, own_weekend) = season.map_or((0, 0), |season| (season.price_cents, season.weekend_cents));
+        let prices = [
+            if weekend { own_weekend } else { 0 },
+            own,
+            if weekend { self.weekend_cents } else { 0 },
+        ];
+        prices
+            .into_iter()
+            .find(|cents| *cents > 0)
+            .unwrap_or(self.price_cents)
     }
 }
 

@@ -4,12 +4,15 @@
 //! function ([`quote`]); what may be booked from pure rules ([`rules`]). A night is sold once because the primary key of
 //! table `night` says so. [`sample`] makes the demo's and the benchmarks' data.
 
+mod availability;
+mod block;
 mod calendar;
 mod catalog;
 mod config;
 mod convert;
 mod grpc;
 mod hold;
+mod host;
 mod house;
 pub mod quote;
 mod release;
@@ -30,9 +33,15 @@ pub use grpc::TravelService;
 pub use house::{Day, House};
 
 /// Schema of the domain, for `homestay_db`.
-pub const MIGRATIONS: homestay_db::Migrations = &[(1, "travel", include_str!("../migrations/1_travel.sql"))];
+pub const MIGRATIONS: homestay_db::Migrations = &[
+    (1, "travel", include_str!("../migrations/1_travel.sql")),
+    (2, "rules", include_str!("../migrations/2_rules.sql")),
+];
 
-/// Who may call what: everybody reads, only our own processes take and give back.
+/// Accounts, of which only the house's host and staff get any further.
+const SIGNED_IN: Allow = Allow::USER.or(Allow::STAFF).or(Allow::SERVICE);
+
+/// Who may call what: everybody reads, hosts decide about their houses, only our own processes take and give back.
 pub const METHODS: Methods = &[
     ("/homestay.travel.v1.Travel/GetHouse", Allow::ANYONE),
     ("/homestay.travel.v1.Travel/ListHouses", Allow::ANYONE),
@@ -46,5 +55,11 @@ pub const METHODS: Methods = &[
     ("/homestay.travel.v1.Travel/Hold", Allow::SERVICE),
     ("/homestay.travel.v1.Travel/Release", Allow::SERVICE),
     ("/homestay.travel.v1.Travel/SweepHolds", Allow::SERVICE),
+    ("/homestay.travel.v1.Travel/GetAvailability", Allow::ANYONE),
+    ("/homestay.travel.v1.Travel/GetRules", SIGNED_IN),
+    ("/homestay.travel.v1.Travel/SetRules", SIGNED_IN),
+    ("/homestay.travel.v1.Travel/ListBlocks", SIGNED_IN),
+    ("/homestay.travel.v1.Travel/CreateBlock", SIGNED_IN),
+    ("/homestay.travel.v1.Travel/DeleteBlock", SIGNED_IN),
     ("/homestay.travel.v1.Travel/Seed", Allow::SERVICE),
 ];

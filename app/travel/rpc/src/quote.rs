@@ -30,6 +30,8 @@ pub enum Kind {
     Room,
     /// Meals on the day of the night.
     Meals,
+    /// What is taken off for the length of the stay: one line, dated with the first night, its total negative.
+    Discount,
 }
 
 impl Kind {
@@ -39,6 +41,7 @@ impl Kind {
         match self {
             Kind::Room => "room",
             Kind::Meals => "meals",
+            Kind::Discount => "discount",
         }
     }
 }
@@ -61,18 +64,19 @@ pub struct Quote {
     pub meals: bool,
     /// ISO 4217.
     pub currency: String,
-    /// Sum of the room lines.
+    /// Sum of the room lines, before the discount.
     pub room_cents: i64,
     /// Sum of the meal lines.
     pub meal_cents: i64,
     /// All of it.
     pub total_cents: i64,
-    /// A line for each night, and one for its meals.
+    /// A line for each night, and one for its meals; then the discount.
     pub lines: Vec<Line>,
 }
 
-/// Prices a stay: each night at its own price in the calendar, else the weekend's, else the usual one; once for a house
-/// sold per room, for each guest in one sold per person; meals for each guest and night.
+/// Prices a stay: each night at its own price in the calendar, else the season's, else the weekend's, else the usual one; once
+/// for a house sold per room, for each guest in one sold per person; meals for each guest and night. The longest discount that
+/// applies is taken off the sum of the room lines, rounded half up to the cent; the total may be 0.
 ///
 /// # Errors
 /// `INTERNAL` if a sum does not fit into 64 bits: the prices are no prices then.
@@ -96,11 +100,7 @@ pub fn quote(house: &House, days: &[Day], stay: &Stay, guests: i64, meals: bool)
             .iter()
             .find(|day| day.day == number)
             .map_or(0, |day| day.price_cents);
-        let price = if own > 0 {
-            own
-        } else {
-            house.usual_cents(date.weekday())
-        };
+        let price = if own > 0 { own } else { house.usual_cents(number) };
         let room = line(Kind::Room, date, price, rooms)?;
         room_cents = room_cents.checked_add(room.total_cents).ok_or_else(too_much)?;
         lines.push(room);
@@ -110,6 +110,11 @@ pub fn quote(house: &House, days: &[Day], stay: &Stay, guests: i64, meals: bool)
             lines.push(meal);
         }
     }
+    let off_cents = percent_of(room_cents, house.terms.discount_percent(stay.nights()));
+    if off_cents > 0 {
+        lines.push(line(Kind::Discount, stay.check_in(), -off_cents, 1)?);
+    }
+    let all_cents = room_cents.checked_add(meal_cents).ok_or_else(too_much)?;
     Ok(Quote {
         homestay_id: house.id,
         check_in: stay.check_in().to_string(),
@@ -120,7 +125,14 @@ pub fn quote(house: &House, days: &[Day], stay: &Stay, guests: i64, meals: bool)
         currency: house.currency.clone(),
         room_cents,
         meal_cents,
-        total_cents: room_cents.checked_add(meal_cents).ok_or_else(too_much)?,
+        total_cents: all_cents - off_cents,
         lines,
     })
+}
+
+/// So many percent of an amount that is not negative, rounded half up to the cent; `percent` is 0 to 100.
+fn percent_of(cents: i64, percent: i64) -> i64 {
+    let exact = i128::from(cents) * i128::from(percent);
+    // No more than `cents`, so that it fits.
+    i64::try_from((exact + 50) / 100).unwrap_or(cents)
 }

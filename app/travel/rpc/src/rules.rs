@@ -1,7 +1,12 @@
 //! What may be booked, and how the two forms of a date are read. Pure: today is an argument.
 
-use homestay_error::{Code, Error, Result};
-use homestay_types::{Stay, StayError, date_of_number, day_number, parse_date};
+pub mod refusal;
+pub mod stay;
+pub mod stock;
+pub mod terms;
+
+use homestay_error::{Error, Result};
+use homestay_types::{Stay, StayError, day_number, parse_date};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -121,7 +126,7 @@ pub fn some_guests(guests: i64) -> Result<()> {
 /// number in the house's zone.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` naming the field; `OFF_SALE`; `DATES_CLOSED`.
+/// `INVALID_ARGUMENT` naming the field; `OFF_SALE`; `DATES_CLOSED` naming rule and night. Its details list every refusal.
 pub fn bookable(
     house: &House,
     days: &[Day],
@@ -132,40 +137,14 @@ pub fn bookable(
     today: i64,
 ) -> Result<()> {
     some_guests(guests)?;
-    if guests > house.people_num {
-        return Err(Error::invalid(
-            "guests",
-            format!(
-                "must be at most {}, which is what the house takes",
-                house.people_num
-            ),
-        ));
-    }
-    if day_number(stay.check_in()) < today {
-        return Err(Error::invalid(start_field, "must not be in the past"));
-    }
-    if meals && house.meals_per_day == 0 {
-        return Err(Error::invalid("meals", "are not sold in this house"));
-    }
-    if !house.on_sale {
-        return Err(Error::new(Code::OffSale));
-    }
-    if let Some(closed) = (day_number(stay.check_in())..day_number(stay.check_out()))
-        .find(|night| !is_open(house, days, *night, today))
-    {
-        let message = format!("the house is not open on {}", date_of_number(closed));
-        return Err(Error::with(Code::DatesClosed, message));
-    }
-    Ok(())
+    let refusals = stay::refusals(house, days, stay, guests, meals, today);
+    refusal::error(&refusals, start_field).map_or(Ok(()), Err)
 }
 
-/// Whether a night can be sold as far as the calendar is concerned.
+/// Whether a night can be sold as far as calendar and rules are concerned.
 #[must_use]
 pub fn is_open(house: &House, days: &[Day], night: i64, today: i64) -> bool {
-    (house.open_from..house.open_until).contains(&night)
-        && night >= today
-        && night - today <= HORIZON_DAYS
-        && !days.iter().any(|day| day.day == night && day.blocked)
+    stay::night_refusal(house, days, night, today).is_none()
 }
 
 /// The days of a calendar: `[from, to)`.

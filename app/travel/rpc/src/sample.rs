@@ -112,6 +112,7 @@ pub fn demo(today: Date) -> SampleData {
                 recommended_rank: spec.recommended_rank,
                 days: days::own_days(&house, today),
                 comments: comments_of(id),
+                rules: None,
                 house: Some(house),
             });
         }
@@ -149,8 +150,7 @@ fn plain_house(id: i64, city: &City, spec: &HouseSpec, shop_id: i64, host: i64, 
         open_until: date_of_number(day_number(today) + OPEN_DAYS).to_string(),
         star: 0.0,
         created_at_ms: BORN_MS + id * 60_000,
-        policy: None,
-        check_in_minute: 0,
+        ..House::default()
     }
 }
 

@@ -3,7 +3,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use homestay_clock::Clock;
 use homestay_db::Db;
 use homestay_error::{Error, Result};
-use homestay_types::{Stay, day_number, parse_date};
+use homestay_types::{Stay, date_of_number, day_number, parse_date};
+use jiff::Timestamp;
 
 use crate::house::House;
 use crate::{rules, store};
@@ -34,29 +35,48 @@ pub(crate) struct Wanted {
     pub(crate) below: i64,
 }
 
-/// On-sale houses with a unit free on all nights, newest first, and the cursor of the next page (empty on the last).
+/// Rounds in which a page is filled up where rules cut it; after that it is shorter than asked for.
+const ROUNDS: usize = 8;
+
+/// On-sale houses that can be booked for all nights, newest first, and the cursor of the next page (empty on the last).
 ///
-/// Pages follow each other by id, so a house that is added meanwhile moves none of the others.
+/// Stock and calendar are asked of the database, the other rules of the houses found. Pages follow each other by id, so a house
+/// that is added meanwhile moves none of the others.
 pub(crate) async fn search(db: &Db, clock: &Clock, search: Search) -> Result<(Vec<House>, String)> {
-    let wanted = check(&search)?;
-    let mut found = store::list::search(db, &wanted, search.limit + 1).await?;
-    let more = found.len() > search.limit;
-    found.truncate(search.limit);
-    let next = match found.last() {
-        Some(last) if more => cursor(last.id),
-        _ => String::new(),
-    };
-    if let Some((from, to)) = wanted.nights {
-        // Each house has its own today. Where a page is cut by this, the cursor is still the right one.
-        let now = clock.now();
-        found.retain(|house| {
-            house.zone().is_ok_and(|zone| {
-                let today = rules::today(now, &zone);
-                from >= today && to - 1 - today <= rules::HORIZON_DAYS
-            })
-        });
+    let mut wanted = check(&search)?;
+    let now = clock.now();
+    let mut found = Vec::new();
+    for _ in 0..ROUNDS {
+        let page = store::list::search(db, &wanted, search.limit + 1).await?;
+        let last = page.len() <= search.limit;
+        for house in page {
+            if found.len() == search.limit {
+                return Ok((found, cursor(wanted.below)));
+            }
+            wanted.below = house.id;
+            if fits(&house, &wanted, now) {
+                found.push(house);
+            }
+        }
+        if last {
+            return Ok((found, String::new()));
+        }
     }
-    Ok((found, next))
+    Ok((found, cursor(wanted.below)))
+}
+
+/// Whether the house's rules allow the stay. Each house has its own today.
+fn fits(house: &House, wanted: &Wanted, now: Timestamp) -> bool {
+    let Some((from, to)) = wanted.nights else {
+        return true;
+    };
+    let stay = Stay::new(date_of_number(from), date_of_number(to));
+    let (Ok(stay), Ok(zone)) = (stay, house.zone()) else {
+        return false;
+    };
+    let today = rules::today(now, &zone);
+    // Days of its own that are not for sale were asked of the database.
+    rules::stay::refusals(house, &[], &stay, wanted.guests, false, today).is_empty()
 }
 
 fn check(search: &Search) -> Result<Wanted> {

@@ -4,15 +4,15 @@ use homestay_error::{Error, Result};
 use homestay_proto::travel as pb;
 use homestay_types::{MAX_SAFE_ID, day_number, parse_date, zone};
 
+use crate::host;
 use crate::house::{Day, House, Review, Shop};
+use crate::rules::terms::{DEAR, Terms};
 use crate::store;
 
 /// Houses and shops of one call: one transaction, which others wait for.
 const MANY: usize = 2_000;
 /// Longest title, as in the reference's table, in characters.
 const TITLE: usize = 64;
-/// More than any price a night may have, in cents.
-const DEAR: i64 = 1_000_000_000;
 
 /// Everything of one call, checked.
 #[derive(Default)]
@@ -174,6 +174,7 @@ fn house(rows: &mut Rows, seed: pb::SeedHouse, now_ms: i64) -> Result<(), Wrong>
         rows.activities
             .push(("recommended", house_id, seed.recommended_rank));
     }
+    let terms = seed.rules.map_or(Ok(Terms::default()), host::terms)?;
     rows.houses.push(House {
         id: house_id,
         shop_id: id("shopId", house.shop_id)?,
@@ -200,6 +201,7 @@ fn house(rows: &mut Rows, seed: pb::SeedHouse, now_ms: i64) -> Result<(), Wrong>
         star_tenths: 0,
         star_count: 0,
         created_at_ms: or_now(house.created_at_ms, now_ms),
+        terms,
     });
     Ok(())
 }

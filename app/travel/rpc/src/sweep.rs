@@ -83,7 +83,7 @@ async fn apply(db: &Db, holds: Vec<OpenHold>, verdicts: Vec<Verdict>) -> Result<
             let bound = store::hold::bind(tx, bind).await?;
             let mut released = 0;
             for hold_key in release {
-                released += store::hold::release_open(tx, hold_key).await?;
+                released += store::release::release_open(tx, hold_key).await?;
             }
             Ok((bound, released))
         })

@@ -298,6 +298,24 @@ impl Travel for FakeTravel {
     async fn sweep_holds(&self, _: Request<Empty>) -> Reply<tr::SweepHoldsReply> {
         unreachable!("order-rpc does not ask")
     }
+    async fn get_availability(&self, _: Request<tr::GetAvailabilityRequest>) -> Reply<tr::Availability> {
+        unreachable!("order-rpc does not ask")
+    }
+    async fn get_rules(&self, _: Request<tr::GetRulesRequest>) -> Reply<tr::HouseRules> {
+        unreachable!("order-rpc does not ask")
+    }
+    async fn set_rules(&self, _: Request<tr::SetRulesRequest>) -> Reply<tr::HouseRules> {
+        unreachable!("order-rpc does not ask")
+    }
+    async fn list_blocks(&self, _: Request<tr::ListBlocksRequest>) -> Reply<tr::Blocks> {
+        unreachable!("order-rpc does not ask")
+    }
+    async fn create_block(&self, _: Request<tr::CreateBlockRequest>) -> Reply<tr::Block> {
+        unreachable!("order-rpc does not ask")
+    }
+    async fn delete_block(&self, _: Request<tr::DeleteBlockRequest>) -> Reply<Empty> {
+        unreachable!("order-rpc does not ask")
+    }
     async fn seed(&self, _: Request<tr::SeedRequest>) -> Reply<tr::SeedReply> {
         unreachable!("order-rpc does not ask")
     }

@@ -1,5 +1,5 @@
 use homestay_error::{Code, Error};
-use homestay_proto::common::{Empty, PriceLine, Quote};
+use homestay_proto::common::{CancellationPolicy, Empty, PolicyWindow, PriceLine, Quote};
 use homestay_proto::travel as pb;
 use homestay_proto::travel::list_houses_request::Kind;
 use homestay_proto::travel::travel_server::Travel;
@@ -47,9 +47,28 @@ pub(super) fn house(id: i64) -> pb::House {
         open_until: "2027-12-26".into(),
         star: 4.5,
         created_at_ms: 1_795_219_200_000,
-        policy: None,
-        check_in_minute: 0,
+        policy: Some(policy()),
+        check_in_minute: 14 * 60 + 5,
     }
+}
+
+pub(super) fn policy() -> CancellationPolicy {
+    CancellationPolicy {
+        name: "custom".into(),
+        windows: vec![PolicyWindow {
+            hours_before: 48,
+            refund_percent: 80,
+        }],
+    }
+}
+
+/// The host of all houses but 404.
+fn as_host<T>(request: &Request<T>, house_id: i64) -> Result<(), Status> {
+    let actor = request.metadata().get("x-homestay-actor");
+    if house_id == 404 || actor.is_none_or(|actor| actor != "user/9/host") {
+        return Err(Error::new(Code::HouseNotFound).into());
+    }
+    Ok(())
 }
 
 /// Answers with what it was asked for in the houses' titles, so that both directions show.
@@ -172,6 +191,9 @@ impl Travel for FakeTravel {
                 free_units: 3,
                 free_meals: 8,
                 open: true,
+                min_nights: 1,
+                arrival: true,
+                departure: true,
             }],
         }))
     }
@@ -212,6 +234,66 @@ impl Travel for FakeTravel {
     }
     async fn sweep_holds(&self, _: Request<Empty>) -> Reply<pb::SweepHoldsReply> {
         not_here()
+    }
+    async fn get_availability(
+        &self,
+        request: Request<pb::GetAvailabilityRequest>,
+    ) -> Reply<pb::Availability> {
+        as_nobody(&request)?;
+        let asked = request.into_inner();
+        let refusal = pb::Refusal {
+            rule: "MIN_NIGHTS".into(),
+            date: asked.check_in.clone(),
+            message: format!("{} {}", asked.guests, asked.meals),
+        };
+        Ok(Response::new(pb::Availability {
+            available: false,
+            quote: Some(Quote {
+                house_id: asked.house_id,
+                check_in: asked.check_in,
+                check_out: asked.check_out,
+                ..Quote::default()
+            }),
+            refusals: if asked.explain { vec![refusal] } else { vec![] },
+        }))
+    }
+    async fn get_rules(&self, request: Request<pb::GetRulesRequest>) -> Reply<pb::HouseRules> {
+        as_host(&request, request.get_ref().house_id)?;
+        Ok(Response::new(pb::HouseRules {
+            arrival_weekdays: 0b100_0001,
+            departure_weekdays: 127,
+            check_in_minute: 900,
+            policy: Some(policy()),
+            ..pb::HouseRules::default()
+        }))
+    }
+    async fn set_rules(&self, request: Request<pb::SetRulesRequest>) -> Reply<pb::HouseRules> {
+        as_host(&request, request.get_ref().house_id)?;
+        Ok(Response::new(request.into_inner().rules.unwrap()))
+    }
+    async fn list_blocks(&self, request: Request<pb::ListBlocksRequest>) -> Reply<pb::Blocks> {
+        as_host(&request, request.get_ref().house_id)?;
+        Ok(Response::new(pb::Blocks { blocks: vec![] }))
+    }
+    async fn create_block(&self, request: Request<pb::CreateBlockRequest>) -> Reply<pb::Block> {
+        as_host(&request, request.get_ref().house_id)?;
+        let asked = request.into_inner();
+        Ok(Response::new(pb::Block {
+            id: 77,
+            house_id: asked.house_id,
+            unit: asked.unit,
+            from: asked.from,
+            until: asked.until,
+            note: asked.note,
+            created_at_ms: 1_795_219_200_000,
+        }))
+    }
+    async fn delete_block(&self, request: Request<pb::DeleteBlockRequest>) -> Reply<Empty> {
+        as_host(&request, request.get_ref().house_id)?;
+        match request.into_inner().block_id {
+            77 => Ok(Response::new(Empty {})),
+            _ => Err(Error::new(Code::NotFound).into()),
+        }
     }
     async fn seed(&self, _: Request<pb::SeedRequest>) -> Reply<pb::SeedReply> {
         not_here()

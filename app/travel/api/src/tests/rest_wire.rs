@@ -12,6 +12,10 @@ async fn quote(body: &str) -> (u16, Value) {
     call(app(FakeUsers { up: true }), "/v1/quotes", Some(body)).await
 }
 
+fn policy() -> Value {
+    json!({ "name": "custom", "windows": [{ "hoursBefore": 48, "refundPercent": 80 }] })
+}
+
 fn homestay(id: i64, title: &str) -> Value {
     json!({
         "id": id, "title": title, "subTitle": "under the roof", "info": "steep stairs",
@@ -19,7 +23,7 @@ fn homestay(id: i64, title: &str) -> Value {
         "onSale": true, "soldPer": "person", "peopleNum": 2, "units": 4, "currency": "CNY", "priceCents": 38_899,
         "weekendPriceCents": 38_899, "marketPriceCents": 46_000, "foodInfo": "porridge", "foodPriceCents": 2_850,
         "mealsPerDay": 8, "openFrom": "2026-11-21", "openUntil": "2027-12-26", "star": 4.5, "shopId": 3, "hostId": 9,
-        "createdAt": "2026-11-21T00:00:00.000Z",
+        "createdAt": "2026-11-21T00:00:00.000Z", "checkInTime": "14:05", "cancellationPolicy": policy(),
     })
 }
 
@@ -72,8 +76,10 @@ async fn a_homestay_is_shown_and_an_unknown_one_is_a_problem() {
 #[tokio::test]
 async fn a_calendar_shows_its_days() {
     let (status, body) = get("/v1/homestays/7/calendar?from=2026-12-01&to=2026-12-02").await;
-    let day =
-        json!({ "date": "2026-12-01", "priceCents": 38_899, "freeUnits": 3, "freeMeals": 8, "open": true });
+    let day = json!({
+        "date": "2026-12-01", "priceCents": 38_899, "freeUnits": 3, "freeMeals": 8, "open": true,
+        "minNights": 1, "arrival": true, "departure": true,
+    });
     assert_eq!(
         (status, body),
         (200, json!({ "homestayId": 7, "currency": "CNY", "days": [day] }))
@@ -136,7 +142,11 @@ async fn the_document_names_every_route_and_parameter() {
         [
             "/v1/homestays",
             "/v1/homestays/{id}",
+            "/v1/homestays/{id}/availability",
+            "/v1/homestays/{id}/blocks",
+            "/v1/homestays/{id}/blocks/{blockId}",
             "/v1/homestays/{id}/calendar",
+            "/v1/homestays/{id}/rules",
             "/v1/quotes"
         ]
     );

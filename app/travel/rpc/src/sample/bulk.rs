@@ -91,6 +91,7 @@ fn house(city: &City, number: usize, host: usize, index: usize, today: Date) -> 
             Vec::new()
         },
         comments: Vec::new(),
+        rules: None,
         house: Some(house),
     }
 }

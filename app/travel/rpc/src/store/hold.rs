@@ -1,8 +1,10 @@
-use homestay_db::{Dialect, Reader, Tx};
+use homestay_db::{Reader, Tx};
 use homestay_error::{Error, Result};
 use homestay_types::OrderSn;
 use sqlx::Row;
 use sqlx::any::AnyRow;
+
+use super::release::release;
 
 /// A hold to be written.
 #[derive(Debug, Clone)]
@@ -16,6 +18,8 @@ pub(crate) struct NewHold {
     /// Day numbers `[check_in, check_out)`.
     pub(crate) check_in: i64,
     pub(crate) check_out: i64,
+    /// Nights after them that are taken too.
+    pub(crate) buffer_days: i64,
     pub(crate) starts_at_ms: i64,
     /// Units of the house, to choose from.
     pub(crate) units: i64,
@@ -26,6 +30,15 @@ pub(crate) struct NewHold {
     pub(crate) snapshot: String,
     pub(crate) quote: String,
     pub(crate) now_ms: i64,
+    /// An earlier attempt that stays whole beside this one; 0: none, earlier ones are released.
+    pub(crate) beside: i64,
+}
+
+impl NewHold {
+    /// The day after the last night that is taken.
+    pub(crate) fn until(&self) -> i64 {
+        self.check_out + self.buffer_days
+    }
 }
 
 /// A hold as it was written.
@@ -35,6 +48,7 @@ pub(crate) struct StoredHold {
     pub(crate) order_sn: OrderSn,
     pub(crate) check_in: i64,
     pub(crate) check_out: i64,
+    pub(crate) buffer_days: i64,
     pub(crate) starts_at_ms: i64,
     pub(crate) unit: i64,
     pub(crate) meals: i64,
@@ -55,8 +69,8 @@ pub(crate) struct OpenHold {
 macro_rules! stored {
     ($which:literal) => {
         concat!(
-            "SELECT fingerprint, order_sn, check_in, check_out, starts_at_ms, unit, meals, state, snapshot, quote \
-             FROM hold WHERE ",
+            "SELECT fingerprint, order_sn, check_in, check_out, starts_at_ms, unit, meals, state, snapshot, quote, \
+             buffer_days FROM hold WHERE ",
             $which
         )
     };
@@ -72,9 +86,10 @@ fn read(row: &AnyRow) -> Result<StoredHold> {
         starts_at_ms: row.try_get(4)?,
         unit: row.try_get(5)?,
         meals: row.try_get(6)?,
-        released: row.try_get::<String, _>(7)? == "released",
+        released: !matches!(row.try_get::<String, _>(7)?.as_str(), "held" | "bound"),
         snapshot: row.try_get(8)?,
         quote: row.try_get(9)?,
+        buffer_days: row.try_get(10)?,
     })
 }
 
@@ -96,32 +111,37 @@ pub(crate) async fn find_in(tx: &mut Tx, hold_key: &str) -> Result<Option<Stored
     row.as_ref().map(read).transpose()
 }
 
-/// The latest hold of an order before `attempt`.
+/// The latest hold of an order before `attempt`, of those that were its booking: changes that came to nothing were not.
+/// With `which`, that attempt's.
 pub(crate) async fn find_earlier(
     pool: Reader<'_>,
     order_sn: &OrderSn,
     attempt: i64,
+    which: i64,
 ) -> Result<Option<StoredHold>> {
     let row = sqlx::query(stored!(
-        "order_sn = $1 AND attempt < $2 ORDER BY attempt DESC LIMIT 1"
+        "order_sn = $1 AND attempt < $2 AND state <> 'dropped' AND ($3 = 0 OR attempt = $3) \
+         ORDER BY attempt DESC LIMIT 1"
     ))
     .bind(order_sn.as_str().to_owned())
     .bind(attempt)
+    .bind(which)
     .fetch_optional(pool)
     .await?;
     row.as_ref().map(read).transpose()
 }
 
-/// Writes the hold with the lowest unit that is free on all its nights, 0 if there is none; `None` if the key is known.
-async fn insert(tx: &mut Tx, hold: &NewHold) -> Result<Option<i64>> {
+/// Writes the hold with this unit, or for 0 with the lowest that is free on all its nights, 0 if there is none; `None` if the
+/// key is known.
+pub(super) async fn insert(tx: &mut Tx, hold: &NewHold, unit: i64) -> Result<Option<i64>> {
     let rows = sqlx::query(
         "WITH RECURSIVE u(unit) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT unit + 1 FROM u WHERE unit < $10) \
          INSERT INTO hold (hold_key, fingerprint, order_sn, attempt, house_id, shop_id, check_in, check_out, \
-         starts_at_ms, unit, meals, state, snapshot, quote, created_at_ms) \
+         starts_at_ms, unit, meals, state, snapshot, quote, created_at_ms, buffer_days) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
-         COALESCE((SELECT MIN(u.unit) FROM u WHERE NOT EXISTS (SELECT 1 FROM night n \
-         WHERE n.house_id = $5 AND n.day >= $7 AND n.day < $8 AND n.unit = u.unit)), 0), \
-         $11, 'held', $12, $13, $14) ON CONFLICT (hold_key) DO NOTHING RETURNING unit",
+         COALESCE(NULLIF(CAST($16 AS BIGINT), 0), (SELECT MIN(u.unit) FROM u WHERE NOT EXISTS (SELECT 1 FROM night n \
+         WHERE n.house_id = $5 AND n.day >= $7 AND n.day < $8 + $15 AND n.unit = u.unit)), 0), \
+         $11, 'held', $12, $13, $14, $15) ON CONFLICT (hold_key) DO NOTHING RETURNING unit",
     )
     .bind(hold.hold_key.clone())
     .bind(hold.fingerprint.clone())
@@ -137,6 +157,8 @@ async fn insert(tx: &mut Tx, hold: &NewHold) -> Result<Option<i64>> {
     .bind(hold.snapshot.clone())
     .bind(hold.quote.clone())
     .bind(hold.now_ms)
+    .bind(hold.buffer_days)
+    .bind(unit)
     .fetch_all(&mut **tx)
     .await?;
     Ok(rows.first().map(|row| row.try_get(0)).transpose()?)
@@ -162,49 +184,73 @@ pub(crate) async fn take(tx: &mut Tx, hold: &NewHold) -> Result<Taken> {
     if tx.is_one_statement() {
         return super::hold_in_one::take(tx, hold).await;
     }
-    if hold.attempt > 1 {
-        release(tx, hold.order_sn.as_str(), hold.attempt - 1).await?;
+    if hold.beside > 0 {
+        return super::change::take(tx, hold).await;
     }
-    let Some(unit) = insert(tx, hold).await? else {
-        let known = find_in(tx, &hold.hold_key).await?;
-        return known
-            .map(Taken::Known)
-            .ok_or_else(|| Error::internal("a known key has no hold"));
+    if hold.attempt > 1 {
+        release(tx, hold.order_sn.as_str(), hold.attempt - 1, false).await?;
+    }
+    let Some(unit) = insert(tx, hold, 0).await? else {
+        return known(tx, hold).await;
     };
     if unit == 0 {
         return Ok(Taken::NoUnit);
     }
-    if !take_nights(tx, hold, unit).await? {
+    let place = (hold.house_id, unit);
+    let range = (hold.check_in, hold.until());
+    let nights = take_nights(tx, place, range, hold.order_sn.as_str(), hold.attempt).await?;
+    if nights != range.1 - range.0 {
         return Ok(Taken::Outrun);
     }
-    if hold.meals > 0 && !take_meals(tx, hold).await? {
+    let stay = (hold.check_in, hold.check_out);
+    if hold.meals > 0 && !take_meals(tx, hold, stay, hold.meals).await? {
         return Ok(Taken::NoMeals);
     }
     Ok(Taken::Unit(unit))
 }
 
-/// Takes the nights of `unit`, in day order so that two who want the same wait and do not deadlock; whether all were free.
-async fn take_nights(tx: &mut Tx, hold: &NewHold, unit: i64) -> Result<bool> {
+/// The hold of a key that was there already.
+pub(super) async fn known(tx: &mut Tx, hold: &NewHold) -> Result<Taken> {
+    let known = find_in(tx, &hold.hold_key).await?;
+    known
+        .map(Taken::Known)
+        .ok_or_else(|| Error::internal("a known key has no hold"))
+}
+
+/// Takes the nights `[from, until)` of a house's unit that are free, in day order so that two who want the same wait and do not
+/// deadlock; how many were.
+pub(super) async fn take_nights(
+    tx: &mut Tx,
+    (house_id, unit): (i64, i64),
+    (from, until): (i64, i64),
+    owner: &str,
+    attempt: i64,
+) -> Result<i64> {
     let taken = sqlx::query(
         "WITH RECURSIVE d(day) AS (SELECT CAST($2 AS BIGINT) UNION ALL SELECT day + 1 FROM d WHERE day + 1 < $3) \
          INSERT INTO night (house_id, day, unit, order_sn, attempt) \
          SELECT CAST($1 AS BIGINT), d.day, CAST($4 AS BIGINT), CAST($5 AS TEXT), CAST($6 AS BIGINT) \
          FROM d WHERE 1 = 1 ORDER BY d.day ON CONFLICT (house_id, day, unit) DO NOTHING",
     )
-    .bind(hold.house_id)
-    .bind(hold.check_in)
-    .bind(hold.check_out)
+    .bind(house_id)
+    .bind(from)
+    .bind(until)
     .bind(unit)
-    .bind(hold.order_sn.as_str().to_owned())
-    .bind(hold.attempt)
+    .bind(owner.to_owned())
+    .bind(attempt)
     .execute(&mut **tx)
     .await?
     .rows_affected();
-    Ok(i64::try_from(taken) == Ok(hold.check_out - hold.check_in))
+    Ok(i64::try_from(taken).unwrap_or(i64::MAX))
 }
 
-/// Takes the meals of each day; whether there were enough on all.
-async fn take_meals(tx: &mut Tx, hold: &NewHold) -> Result<bool> {
+/// Takes so many meals of each day in `[from, to)`; whether there were enough on all.
+pub(super) async fn take_meals(
+    tx: &mut Tx,
+    hold: &NewHold,
+    (from, to): (i64, i64),
+    meals: i64,
+) -> Result<bool> {
     let taken = sqlx::query(
         "WITH RECURSIVE d(day) AS (SELECT CAST($2 AS BIGINT) UNION ALL SELECT day + 1 FROM d WHERE day + 1 < $3) \
          INSERT INTO meal_day (house_id, day, taken) \
@@ -213,103 +259,14 @@ async fn take_meals(tx: &mut Tx, hold: &NewHold) -> Result<bool> {
          WHERE meal_day.taken + excluded.taken <= $5",
     )
     .bind(hold.house_id)
-    .bind(hold.check_in)
-    .bind(hold.check_out)
-    .bind(hold.meals)
+    .bind(from)
+    .bind(to)
+    .bind(meals)
     .bind(hold.meals_per_day)
     .execute(&mut **tx)
     .await?
     .rows_affected();
-    Ok(i64::try_from(taken) == Ok(hold.check_out - hold.check_in))
-}
-
-/// What [`give_back`] reads, after the change of state that may happen only once.
-macro_rules! released {
-    ($which:literal) => {
-        concat!(
-            "UPDATE hold SET state = 'released' WHERE ",
-            $which,
-            " RETURNING house_id, check_in, check_out, unit, meals, order_sn, attempt"
-        )
-    };
-}
-
-/// Gives back nights and meals of an order's holds up to `attempt`, once. How many holds were released now.
-pub(crate) async fn release(tx: &mut Tx, order_sn: &str, attempt: i64) -> Result<i64> {
-    let released = sqlx::query(released!(
-        "order_sn = $1 AND attempt <= $2 AND state <> 'released'"
-    ))
-    .bind(order_sn.to_owned())
-    .bind(attempt)
-    .fetch_all(&mut **tx)
-    .await?;
-    give_back(tx, &released).await
-}
-
-/// Gives back nights and meals of a hold that no order has claimed, once. How many holds were released now.
-pub(crate) async fn release_open(tx: &mut Tx, hold_key: String) -> Result<i64> {
-    let released = sqlx::query(released!("hold_key = $1 AND state = 'held'"))
-        .bind(hold_key)
-        .fetch_all(&mut **tx)
-        .await?;
-    give_back(tx, &released).await
-}
-
-async fn give_back(tx: &mut Tx, released: &[AnyRow]) -> Result<i64> {
-    // Rows that others may want at the same time are locked in the order of their days, as taking them does: Postgres locks
-    // in the order it finds them otherwise, and two could wait for each other.
-    let lock = match tx.dialect() {
-        Dialect::Sqlite => "",
-        Dialect::Postgres => " FOR UPDATE",
-    };
-    for row in released {
-        let house_id: i64 = row.try_get(0)?;
-        let (check_in, check_out): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
-        let meals: i64 = row.try_get(4)?;
-        let mut nights =
-            tx.builder("WITH locked AS MATERIALIZED (SELECT day AS d FROM night WHERE house_id = ");
-        let (unit, order_sn, attempt): (i64, String, i64) =
-            (row.try_get(3)?, row.try_get(5)?, row.try_get(6)?);
-        nights
-            .push_bind(house_id)
-            .push(" AND day >= ")
-            .push_bind(check_in)
-            .push(" AND day < ")
-            .push_bind(check_out)
-            .push(" AND unit = ")
-            .push_bind(unit)
-            .push(" AND order_sn = ")
-            .push_bind(order_sn)
-            .push(" AND attempt = ")
-            .push_bind(attempt)
-            .push(" ORDER BY day")
-            .push(lock)
-            .push(") DELETE FROM night WHERE house_id = ")
-            .push_bind(house_id)
-            .push(" AND unit = ")
-            .push_bind(unit)
-            .push(" AND day IN (SELECT d FROM locked)");
-        nights.build().execute(&mut **tx).await?;
-        if meals > 0 {
-            let mut given =
-                tx.builder("WITH locked AS MATERIALIZED (SELECT day AS d FROM meal_day WHERE house_id = ");
-            given
-                .push_bind(house_id)
-                .push(" AND day >= ")
-                .push_bind(check_in)
-                .push(" AND day < ")
-                .push_bind(check_out)
-                .push(" ORDER BY day")
-                .push(lock)
-                .push(") UPDATE meal_day SET taken = taken - ")
-                .push_bind(meals)
-                .push(" WHERE house_id = ")
-                .push_bind(house_id)
-                .push(" AND day IN (SELECT d FROM locked)");
-            given.build().execute(&mut **tx).await?;
-        }
-    }
-    Ok(i64::try_from(released.len()).unwrap_or(i64::MAX))
+    Ok(i64::try_from(taken) == Ok(to - from))
 }
 
 /// Holds without an order that were made at `until_ms` or before, oldest first, after the place where the last page ended.

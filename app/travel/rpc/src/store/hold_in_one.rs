@@ -19,22 +19,23 @@ const MEALS_GONE: &str = "2201E";
 /// gives back does. `m` asks for the count of `n` so that it begins when that has ended.
 const TAKE: &str = "\
 WITH f AS MATERIALIZED (SELECT COALESCE(MIN(u.unit), 0) AS unit FROM generate_series(CAST(1 AS BIGINT), $10) u(unit) \
-  WHERE NOT EXISTS (SELECT 1 FROM night x WHERE x.house_id = $5 AND x.day >= $7 AND x.day < $8 AND x.unit = u.unit)), \
+  WHERE NOT EXISTS (SELECT 1 FROM night x WHERE x.house_id = $5 AND x.day >= $7 AND x.day < $16 AND x.unit = u.unit)), \
 h AS (INSERT INTO hold (hold_key, fingerprint, order_sn, attempt, house_id, shop_id, check_in, check_out, \
-  starts_at_ms, unit, meals, state, snapshot, quote, created_at_ms) \
-  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, f.unit, $11, 'held', $12, $13, $14 FROM f WHERE f.unit > 0 \
+  starts_at_ms, unit, meals, state, snapshot, quote, created_at_ms, \
+  buffer_days) \
+  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, f.unit, $11, 'held', $12, $13, $14, $16 - $8 FROM f WHERE f.unit > 0 \
   AND ($11 = 0 OR ($11 <= $15 AND NOT EXISTS (SELECT 1 FROM meal_day x \
   WHERE x.house_id = $5 AND x.day >= $7 AND x.day < $8 AND x.taken > $15 - $11))) \
   ON CONFLICT (hold_key) DO NOTHING RETURNING unit), \
 n AS (INSERT INTO night (house_id, day, unit, order_sn, attempt) \
-  SELECT $5, d.day, h.unit, $3, $4 FROM h CROSS JOIN generate_series($7, $8 - 1) d(day) ORDER BY d.day \
+  SELECT $5, d.day, h.unit, $3, $4 FROM h CROSS JOIN generate_series($7, $16 - 1) d(day) ORDER BY d.day \
   ON CONFLICT (house_id, day, unit) DO NOTHING RETURNING day), \
 m AS (INSERT INTO meal_day (house_id, day, taken) \
   SELECT $5, d.day, $11 FROM h CROSS JOIN generate_series($7, $8 - 1) d(day) \
-  WHERE $11 > 0 AND (SELECT COUNT(*) FROM n) = $8 - $7 ORDER BY d.day \
+  WHERE $11 > 0 AND (SELECT COUNT(*) FROM n) = $16 - $7 ORDER BY d.day \
   ON CONFLICT (house_id, day) DO UPDATE SET taken = meal_day.taken + excluded.taken \
   WHERE meal_day.taken + excluded.taken <= $15 RETURNING day) \
-SELECT f.unit, CASE WHEN EXISTS (SELECT 1 FROM h) THEN 1 / (CASE WHEN (SELECT COUNT(*) FROM n) = $8 - $7 THEN 1 ELSE 0 END) \
+SELECT f.unit, CASE WHEN EXISTS (SELECT 1 FROM h) THEN 1 / (CASE WHEN (SELECT COUNT(*) FROM n) = $16 - $7 THEN 1 ELSE 0 END) \
   + CAST(LN(CASE WHEN $11 = 0 OR (SELECT COUNT(*) FROM m) = $8 - $7 THEN 1.0 ELSE 0.0 END) AS INTEGER) ELSE 0 END FROM f";
 
 /// As [`super::hold::take`], for a first attempt.
@@ -55,6 +56,7 @@ pub(super) async fn take(tx: &mut Tx, hold: &NewHold) -> Result<Taken> {
         .bind(hold.quote.clone())
         .bind(hold.now_ms)
         .bind(hold.meals_per_day)
+        .bind(hold.until())
         .fetch_one(&mut **tx)
         .await;
     let row = match asked {

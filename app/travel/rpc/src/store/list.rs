@@ -59,7 +59,7 @@ pub(crate) async fn recommended(db: &Db, offset: i64, limit: usize) -> Result<Ve
     houses(db, query, limit).await
 }
 
-/// What a search finds, newest first, below `wanted.below` if it is not 0; dates are compared, today is not.
+/// What a search finds, newest first, below `wanted.below` if it is not 0; stock is asked, and the calendar; the other rules are not.
 pub(crate) async fn search(db: &Db, wanted: &Wanted, limit: usize) -> Result<Vec<House>> {
     let mut query = db.builder(concat!(
         "SELECT ",
@@ -89,11 +89,11 @@ pub(crate) async fn search(db: &Db, wanted: &Wanted, limit: usize) -> Result<Vec
         query.push(" AND h.open_until >= ").push_bind(to);
         query.push(" AND NOT EXISTS (SELECT 1 FROM house_day b WHERE b.house_id = h.id AND b.blocked = 1 AND b.day >= ");
         query.push_bind(from).push(" AND b.day < ").push_bind(to);
-        // A unit is free on all nights if it is sold on none of them.
+        // A unit is free on all nights, and those that must stay free after them, if it is sold on none of them.
         query.push(") AND h.units > (SELECT COUNT(DISTINCT n.unit) FROM night n WHERE n.house_id = h.id AND n.unit <= h.units AND n.day >= ");
         query
             .push_bind(from)
-            .push(" AND n.day < ")
+            .push(" AND n.day < h.buffer_days + ")
             .push_bind(to)
             .push(")");
     }

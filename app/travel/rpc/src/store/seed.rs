@@ -2,6 +2,7 @@ use homestay_db::{QueryBuilder, Tx};
 use homestay_error::Result;
 
 use crate::house::{Day, House, Review, Shop};
+use crate::store::house::to_json;
 
 /// Rows of one statement: its parameters must stay below SQLite's 32,766.
 const ROWS: usize = 500;
@@ -42,36 +43,56 @@ pub(crate) async fn houses(tx: &mut Tx, houses: Vec<House>) -> Result<i64> {
         let mut insert = tx.builder(
             "INSERT INTO house (id, shop_id, host_id, title, sub_title, banner, info, people_num, row_state, row_type, \
              food_info, food_cents, price_cents, market_cents, weekend_cents, city, city_key, time_zone, currency, \
-             units, meals_per_day, open_from, open_until, star_tenths, star_count, created_at_ms) ",
+             units, meals_per_day, open_from, open_until, star_tenths, star_count, created_at_ms, \
+             min_nights, max_nights, buffer_days, arrival_weekdays, departure_weekdays, advance_min_days, \
+             advance_max_days, check_in_minute, seasons, discounts, policy) ",
         );
-        insert.push_values(part, |mut row, house| {
-            row.push_bind(house.id)
-                .push_bind(house.shop_id)
-                .push_bind(house.host_id)
-                .push_bind(house.title.clone())
-                .push_bind(house.sub_title.clone())
-                .push_bind(house.banner.clone())
-                .push_bind(house.info.clone())
-                .push_bind(house.people_num)
-                .push_bind(i64::from(house.on_sale))
-                .push_bind(i64::from(house.per_person))
-                .push_bind(house.food_info.clone())
-                .push_bind(house.food_cents)
-                .push_bind(house.price_cents)
-                .push_bind(house.market_cents)
-                .push_bind(house.weekend_cents)
-                .push_bind(house.city.clone())
-                .push_bind(house.city.trim().to_lowercase())
-                .push_bind(house.time_zone.clone())
-                .push_bind(house.currency.clone())
-                .push_bind(house.units)
-                .push_bind(house.meals_per_day)
-                .push_bind(house.open_from)
-                .push_bind(house.open_until)
-                .push_bind(0i64)
-                .push_bind(0i64)
-                .push_bind(house.created_at_ms);
-        });
+        let texts: Vec<[String; 3]> = part
+            .iter()
+            .map(|house| to_json(&house.terms))
+            .collect::<Result<_>>()?;
+        insert.push_values(
+            part.iter().zip(texts),
+            |mut row, (house, [seasons, discounts, policy])| {
+                row.push_bind(house.id)
+                    .push_bind(house.shop_id)
+                    .push_bind(house.host_id)
+                    .push_bind(house.title.clone())
+                    .push_bind(house.sub_title.clone())
+                    .push_bind(house.banner.clone())
+                    .push_bind(house.info.clone())
+                    .push_bind(house.people_num)
+                    .push_bind(i64::from(house.on_sale))
+                    .push_bind(i64::from(house.per_person))
+                    .push_bind(house.food_info.clone())
+                    .push_bind(house.food_cents)
+                    .push_bind(house.price_cents)
+                    .push_bind(house.market_cents)
+                    .push_bind(house.weekend_cents)
+                    .push_bind(house.city.clone())
+                    .push_bind(house.city.trim().to_lowercase())
+                    .push_bind(house.time_zone.clone())
+                    .push_bind(house.currency.clone())
+                    .push_bind(house.units)
+                    .push_bind(house.meals_per_day)
+                    .push_bind(house.open_from)
+                    .push_bind(house.open_until)
+                    .push_bind(0i64)
+                    .push_bind(0i64)
+                    .push_bind(house.created_at_ms)
+                    .push_bind(house.terms.min_nights)
+                    .push_bind(house.terms.max_nights)
+                    .push_bind(house.terms.buffer_days)
+                    .push_bind(house.terms.arrival_weekdays)
+                    .push_bind(house.terms.departure_weekdays)
+                    .push_bind(house.terms.advance_min_days)
+                    .push_bind(house.terms.advance_max_days)
+                    .push_bind(house.terms.check_in_minute)
+                    .push_bind(seasons)
+                    .push_bind(discounts)
+                    .push_bind(policy);
+            },
+        );
         written += run(tx, insert).await?;
     }
     Ok(written)

@@ -4,18 +4,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use homestay_clock::Clock;
 use homestay_db::Db;
 use homestay_error::{Code, Error};
-use homestay_proto::common::Empty;
+use homestay_proto::common::{CancellationPolicy, Empty, PolicyWindow};
 use homestay_proto::order::order_server::{Order, OrderServer};
 use homestay_proto::order::resolve_holds_reply::Verdict;
 use homestay_proto::order::{self as order, ResolveHoldsReply, ResolveHoldsRequest};
 use homestay_proto::travel as pb;
 use homestay_proto::travel::travel_client::TravelClient;
 use homestay_proto::travel::travel_server::TravelServer;
-use homestay_rpc::{Actor, Channel};
+use homestay_rpc::{Actor, Channel, LocalSlot};
 use homestay_testkit::{TestDb, channel_as, clock, database, fake, serve};
-use homestay_types::{date_of_number, day_number};
+use homestay_types::{Role, date_of_number, day_number};
 use tonic::{Request, Response, Status};
 
+use crate::rules::terms::Terms;
 use crate::{Config, House, METHODS, MIGRATIONS, TravelService};
 
 /// Where the test clock starts, in Shanghai: a Saturday.
@@ -33,6 +34,7 @@ pub(super) fn day(days: i64) -> String {
 /// The service under test, over a database of its own, called by another service of ours.
 pub(super) struct World {
     pub(super) travel: TravelClient<Channel>,
+    slot: LocalSlot,
     pub(super) orders: FakeOrders,
     pub(super) clock: Clock,
     pub(super) test_db: TestDb,
@@ -40,11 +42,12 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn new() -> Self {
-        let (clock, _) = clock();
+        let (clock, ids) = clock();
         let test_db = database(MIGRATIONS).await;
         let orders = FakeOrders::default();
         let service = TravelService::new(
             test_db.db.clone(),
+            ids,
             clock.clone(),
             fake(OrderServer::new(orders.clone())),
             Config::default(),
@@ -53,6 +56,7 @@ impl World {
         let travel = TravelClient::new(channel_as(&slot, &Actor::Service("test".into())));
         Self {
             travel,
+            slot,
             orders,
             clock,
             test_db,
@@ -90,7 +94,7 @@ impl World {
         let request = pb::ReleaseRequest {
             order_sn,
             attempt,
-            ..Default::default()
+            only: false,
         };
         self.travel().release(request).await.unwrap();
     }
@@ -107,6 +111,34 @@ impl World {
             .days
             .iter()
             .map(|day| (day.free_units, day.free_meals))
+            .collect()
+    }
+
+    /// Calls of an account.
+    pub(super) fn as_user(&self, id: i64, role: Role) -> TravelClient<Channel> {
+        TravelClient::new(channel_as(&self.slot, &Actor::User { id, role }))
+    }
+
+    /// Only the hold of this attempt.
+    pub(super) async fn drop_change(&self, order_sn: String, attempt: i64) {
+        let request = pb::ReleaseRequest {
+            order_sn,
+            attempt,
+            only: true,
+        };
+        self.travel().release(request).await.unwrap();
+    }
+
+    /// (days after today, unit, number of the order, attempt) of all nights that are gone.
+    pub(super) async fn nights(&self) -> Vec<(i64, i64, String, i64)> {
+        use sqlx::Row;
+        let rows = sqlx::query("SELECT day, unit, order_sn, attempt FROM night ORDER BY day, unit")
+            .fetch_all(self.db().read())
+            .await
+            .unwrap();
+        let today = day_number(TODAY.parse().unwrap());
+        rows.iter()
+            .map(|row| (row.get::<i64, _>(0) - today, row.get(1), row.get(2), row.get(3)))
             .collect()
     }
 
@@ -148,10 +180,21 @@ pub(super) fn house(id: i64) -> pb::House {
         meals_per_day: 10,
         open_from: day(0),
         open_until: day(400),
+        policy: Some(flexible()),
+        check_in_minute: 900,
         created_at_ms: 1,
-        policy: None,
-        check_in_minute: 0,
         ..pb::House::default()
+    }
+}
+
+/// The policy of a house without one.
+pub(super) fn flexible() -> CancellationPolicy {
+    CancellationPolicy {
+        name: "flexible".into(),
+        windows: vec![PolicyWindow {
+            hours_before: 24,
+            refund_percent: 100,
+        }],
     }
 }
 
@@ -206,6 +249,7 @@ pub(super) fn plain_house() -> House {
         star_tenths: 0,
         star_count: 0,
         created_at_ms: 0,
+        terms: Terms::default(),
     }
 }
 
@@ -267,23 +311,23 @@ impl Order for FakeOrders {
     async fn cancel(&self, _: Request<order::CancelRequest>) -> Reply<order::OrderView> {
         not_here()
     }
+    async fn preview_cancel(&self, _: Request<order::PreviewCancelRequest>) -> Reply<order::CancelPreview> {
+        not_here()
+    }
+    async fn change(&self, _: Request<order::ChangeRequest>) -> Reply<order::ChangeReply> {
+        not_here()
+    }
+    async fn quote_change(&self, _: Request<order::ChangeRequest>) -> Reply<order::ChangeView> {
+        not_here()
+    }
+    async fn list_changes(&self, _: Request<order::ListChangesRequest>) -> Reply<order::ChangeList> {
+        not_here()
+    }
     async fn advance(&self, _: Request<order::AdvanceRequest>) -> Reply<order::AdvanceReply> {
         not_here()
     }
     async fn sweep(&self, _: Request<Empty>) -> Reply<order::SweepReply> {
         not_here()
-    }
-    async fn preview_cancel(&self, _: Request<order::PreviewCancelRequest>) -> Reply<order::CancelPreview> {
-        unreachable!("nobody asks")
-    }
-    async fn change(&self, _: Request<order::ChangeRequest>) -> Reply<order::ChangeReply> {
-        unreachable!("nobody asks")
-    }
-    async fn quote_change(&self, _: Request<order::ChangeRequest>) -> Reply<order::ChangeView> {
-        unreachable!("nobody asks")
-    }
-    async fn list_changes(&self, _: Request<order::ListChangesRequest>) -> Reply<order::ChangeList> {
-        unreachable!("nobody asks")
     }
     async fn mark_told(&self, _: Request<order::MarkToldRequest>) -> Reply<Empty> {
         not_here()
