@@ -123,6 +123,10 @@ codes! {
     OrderState = ("ORDER_STATE", 103_002, CONFLICT, FailedPrecondition, "the order's state does not allow this"),
     /// The nights held for this booking were given back before the order was written.
     HoldExpired = ("HOLD_EXPIRED", 103_003, CONFLICT, FailedPrecondition, "the booking took too long, try again"),
+    /// Not so much goes back as was expected; details hold the new preview.
+    RefundChanged = ("REFUND_CHANGED", 103_004, CONFLICT, FailedPrecondition, "the refund is not what was expected"),
+    /// Another change of the order is under way.
+    ChangeOpen = ("CHANGE_OPEN", 103_005, CONFLICT, FailedPrecondition, "another change of this order is under way"),
 
     /// No payment of the caller has this number.
     PaymentNotFound = ("PAYMENT_NOT_FOUND", 104_001, NOT_FOUND, NotFound, "payment no exists"),

@@ -25,18 +25,18 @@ enum Late {
 }
 
 impl OrderService {
-    /// Awaiting payment → confirmed. Whether this or another run did it, the order is to be looked at again.
-    pub(crate) async fn confirm(&self, order: &Order, payment: &Payment) -> Result<()> {
+    /// Awaiting payment → confirmed, by a payment or as there is nothing to pay. Whether this or another run did it, the order is to be looked at again.
+    pub(crate) async fn confirm(&self, order: &Order, payment: Option<&Payment>) -> Result<()> {
         let now_ms = self.clock.now_ms();
         let (ids, node) = (self.ids.clone(), self.node.clone());
-        let (order, payment) = (order.clone(), payment.clone());
+        let (order, payment) = (order.clone(), payment.cloned());
         let confirmed = self
             .db
             .write(move |tx| {
                 Box::pin(async move {
                     let code = homestay_clock::secret_code(TRADE_CODE);
                     let nights = (order.unit, order.attempt);
-                    if !store::changes::confirm(tx, &order, &payment, nights, &code, now_ms).await? {
+                    if !store::changes::confirm(tx, &order, payment.as_ref(), nights, &code, now_ms).await? {
                         return Ok(false);
                     }
                     let (sn, attempt) = (order.sn.as_str(), order.attempt);
@@ -63,7 +63,7 @@ impl OrderService {
     /// # Errors
     /// If travel does not answer: then nothing is changed.
     pub(crate) async fn take_again(&self, order: &Order, payment: &Payment) -> Result<()> {
-        let attempt = order.attempt + 1;
+        let attempt = order.next_attempt();
         let hold_key = keys::later_key(&order.hold_key, attempt);
         let hold = self
             .hold(tr::HoldRequest {
@@ -119,7 +119,7 @@ impl OrderService {
                     }
                     let code = homestay_clock::secret_code(TRADE_CODE);
                     let nights = (unit, attempt);
-                    if !store::changes::confirm(tx, &order, &payment, nights, &code, now_ms).await? {
+                    if !store::changes::confirm(tx, &order, Some(&payment), nights, &code, now_ms).await? {
                         return Ok(Late::Lost);
                     }
                     let steps = vec![
@@ -135,6 +135,27 @@ impl OrderService {
             })
             .await
     }
+}
+
+/// What an order that costs nothing has, written at once: its code, its steps and what follows from it.
+pub(crate) fn free(
+    ids: &homestay_clock::Ids,
+    order: &mut Order,
+    node: &str,
+) -> (Vec<Step>, Vec<homestay_outbox::Entry>) {
+    let (now_ms, attempt) = (order.created_at_ms, order.attempt);
+    order.state = State::Confirmed;
+    order.trade_code = homestay_clock::secret_code(TRADE_CODE);
+    order.paid_at_ms = now_ms;
+    let steps = vec![
+        Step::done(Name::Scheduling, attempt, now_ms, node),
+        Step::done(Name::PreProcessing, attempt, now_ms, node),
+        Step::done(Name::Processing, attempt, now_ms, node),
+        Step::begun(Name::PostProcessing, attempt, now_ms, node),
+    ];
+    let mut entries = vec![entries::changed(ids, &order.sn, State::Confirmed, "created")];
+    entries.extend(paid(ids, order));
+    (steps, entries)
 }
 
 /// Why the nights cannot be taken again; `None` if travel did not say, or not to us.

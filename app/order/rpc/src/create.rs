@@ -11,10 +11,11 @@ use homestay_types::{Stay, StayError, day_number, parse_date};
 
 use crate::OrderService;
 use crate::order::{HouseSnapshot, Order};
+use crate::policy::{self, Policy};
 use crate::rules::State;
 use crate::step::{Name, Step};
 use crate::store::{self, holds::Claim};
-use crate::{entries, keys};
+use crate::{confirm, entries, keys};
 
 /// A booking that is worth asking travel about: what can be known without the house is right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,6 +158,9 @@ impl OrderService {
         let quote = hold.quote.ok_or_else(missing)?;
         let day = |text: &str| parse_date(text).map(day_number).map_err(Error::internal);
         let now_ms = self.clock.now_ms();
+        let check_in_day = day(&quote.check_in)?;
+        let check_in_minute = policy::check_in_minute(house.check_in_minute);
+        let check_in_at_ms = policy::check_in_at_ms(check_in_day, check_in_minute, &house.time_zone)?;
         let cover = house
             .banner
             .split(',')
@@ -186,7 +190,7 @@ impl OrderService {
                 market_cents: house.market_cents,
                 time_zone: house.time_zone,
             },
-            check_in_day: day(&quote.check_in)?,
+            check_in_day,
             check_out_day: day(&quote.check_out)?,
             guests: new.guests,
             meals: new.meals,
@@ -208,27 +212,33 @@ impl OrderService {
             released_at_ms: 0,
             cancel_requested_at_ms: 0,
             cancel_reason: String::new(),
+            cancel_requested_by: String::new(),
+            policy: Policy::of_house(house.policy),
+            check_in_minute,
+            check_in_at_ms,
+            last_attempt: 0,
+            charge: 0,
+            change_attempt: 0,
+            charged_cents: 0,
+            refund_cents: 0,
+            kept_cents: 0,
+            settled_at_ms: 0,
+            ended_by: String::new(),
         })
     }
 
     /// Writes the order and what must follow from it, or finds the one that was first with its key.
-    async fn write(&self, order: Order) -> Result<(Order, Vec<Step>)> {
-        let now_ms = order.created_at_ms;
-        let steps = vec![
-            Step::done(Name::Scheduling, order.attempt, now_ms, &self.node),
-            Step::begun(Name::PreProcessing, order.attempt, now_ms, &self.node),
-        ];
+    async fn write(&self, mut order: Order) -> Result<(Order, Vec<Step>)> {
+        let (steps, entries) = if order.total_cents == 0 {
+            confirm::free(&self.ids, &mut order, &self.node)
+        } else {
+            self.unpaid(&order)
+        };
         let (ids, row, first_steps) = (self.ids.clone(), order.clone(), steps.clone());
         let before_us = self
             .db
             .write_one(move |tx| {
-                Box::pin(async move {
-                    let entries = vec![
-                        entries::changed(&ids, &row.sn, row.state, "created"),
-                        entries::close(&row.sn, row.pay_before_ms),
-                    ];
-                    store::booking::insert(tx, &ids, &row, first_steps, entries).await
-                })
+                Box::pin(async move { store::booking::insert(tx, &ids, &row, first_steps, entries).await })
             })
             .await?;
         match before_us {
@@ -245,6 +255,20 @@ impl OrderService {
                 self.same_booking(first, &order.fingerprint).await
             }
         }
+    }
+
+    /// What is written with an order that waits for payment.
+    fn unpaid(&self, order: &Order) -> (Vec<Step>, Vec<homestay_outbox::Entry>) {
+        let (now_ms, attempt) = (order.created_at_ms, order.attempt);
+        let steps = vec![
+            Step::done(Name::Scheduling, attempt, now_ms, &self.node),
+            Step::begun(Name::PreProcessing, attempt, now_ms, &self.node),
+        ];
+        let entries = vec![
+            entries::changed(&self.ids, &order.sn, order.state, "created"),
+            entries::close(&order.sn, order.pay_before_ms),
+        ];
+        (steps, entries)
     }
 
     /// What was booked under the key, if it is what is asked for.

@@ -61,6 +61,14 @@ pub(crate) fn notify_paid(sn: &OrderSn, recipient: &str) -> Entry {
     )
 }
 
+/// The same of a booking that was changed.
+pub(crate) fn notify_changed(sn: &OrderSn, recipient: &str, attempt: i64) -> Entry {
+    Entry::job(
+        NewJob::new(job::NOTIFY_ORDER_PAID, &Notify { sn, recipient })
+            .unique(format!("notify.changed:{sn}:{attempt}:{recipient}")),
+    )
+}
+
 /// The same once more, should the note that it was done be lost, or the job. The broker takes it once for each order.
 pub(crate) fn notify_again(sn: &OrderSn, recipient: &str) -> Entry {
     Entry::job(

@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::change::NewChange;
 use crate::create::NewOrder;
 
 fn hex_sha256(text: &str) -> String {
@@ -32,6 +33,14 @@ pub(crate) fn fingerprint(new: &NewOrder) -> String {
         new.meals,
         new.expected_total_cents,
         new.remark,
+    ))
+}
+
+/// Hash of a change that is asked for.
+pub(crate) fn change_fingerprint(new: &NewChange) -> String {
+    hex_sha256(&format!(
+        "change\n{}\n{}\n{}\n{}\n{:?}\n{}",
+        new.sn, new.check_in_day, new.check_out_day, new.guests, new.meals, new.expected_cents,
     ))
 }
 

@@ -1,11 +1,14 @@
 //! Bookings: their states, steps and closing. The only door to the order database.
 //!
 //! One order is a row of `orders`; what happened to it is the rows of `order_step`; `hold_claim` says which hold keys of
-//! travel belong to an order, and which never will. Rules without I/O stand in `rules` (states) and `due` (what is next),
+//! travel belong to an order, and which never will. Rules without I/O stand in `rules` (states), `policy` (what a
+//! cancellation gives back) and `due` (what is next),
 //! SQL in `store`, and each use case in a file of its own; `advance` explains how an order survives a crash at any line.
 
 mod advance;
+mod books;
 mod cancel;
+mod change;
 mod config;
 mod confirm;
 mod create;
@@ -15,6 +18,8 @@ mod grpc;
 mod keys;
 mod order;
 mod peers;
+mod policy;
+mod preview;
 mod read;
 mod refund;
 mod resolve;
@@ -25,6 +30,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod told;
+mod view;
 
 use std::sync::{Arc, LazyLock};
 
@@ -42,6 +48,11 @@ pub const MIGRATIONS: Migrations = &[
     (1, "outbox", homestay_outbox::SCHEMA),
     (2, "orders", include_str!("../migrations/2_orders.sql")),
     (3, "telling", include_str!("../migrations/3_telling.sql")),
+    (
+        4,
+        "policies_and_changes",
+        include_str!("../migrations/4_policies_and_changes.sql"),
+    ),
 ];
 
 /// Who may call what.

@@ -6,6 +6,7 @@ use homestay_types::{OrderSn, date_of_number, day_number, midnight_s, zone};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::policy::{self, Policy};
 use crate::rules::{By, State};
 
 /// The house as it was when it was booked (contract.md §1.5).
@@ -59,6 +60,25 @@ pub(crate) struct Order {
     /// When the guest asked to cancel, and why.
     pub(crate) cancel_requested_at_ms: i64,
     pub(crate) cancel_reason: String,
+    /// Who asked, if it was not the guest: `host` or `operator`.
+    pub(crate) cancel_requested_by: String,
+    pub(crate) policy: Policy,
+    pub(crate) check_in_minute: i64,
+    pub(crate) check_in_at_ms: i64,
+    /// Highest attempt that was handed out, if it is above `attempt`.
+    pub(crate) last_attempt: i64,
+    /// What a payment of the booking must pay for.
+    pub(crate) charge: i64,
+    /// Attempt of the change that is not done with, 0: none.
+    pub(crate) change_attempt: i64,
+    /// Captured for it; decided to go back, of that; kept after a cancellation.
+    pub(crate) charged_cents: i64,
+    pub(crate) refund_cents: i64,
+    pub(crate) kept_cents: i64,
+    /// When payment-rpc was told of what is kept.
+    pub(crate) settled_at_ms: i64,
+    /// Who ended it after it was paid: `guest`, `host`, `operator` or nobody.
+    pub(crate) ended_by: String,
 }
 
 /// A priced line, as JSON in the row.
@@ -112,10 +132,39 @@ impl Order {
 
     /// Who ends it if no money has come.
     pub(crate) fn ended_by(&self) -> By {
-        if self.cancel_requested_at_ms == 0 {
-            By::Timeout
-        } else {
-            By::Guest
+        match self.cancel_requested_by.as_str() {
+            _ if self.cancel_requested_at_ms == 0 => By::Timeout,
+            "host" => By::Host,
+            "operator" => By::Operator,
+            _ => By::Guest,
+        }
+    }
+
+    /// Whether it ever was confirmed: what was captured then is no late money.
+    pub(crate) fn was_confirmed(&self) -> bool {
+        !self.trade_code.is_empty()
+    }
+
+    /// What was captured for it and is not to go back.
+    pub(crate) fn paid_cents(&self) -> i64 {
+        self.charged_cents - self.refund_cents
+    }
+
+    /// The highest attempt that may hold nights for it.
+    pub(crate) fn highest_attempt(&self) -> i64 {
+        self.attempt.max(self.last_attempt)
+    }
+
+    /// The attempt that nights are taken under next.
+    pub(crate) fn next_attempt(&self) -> i64 {
+        self.highest_attempt() + 1
+    }
+
+    /// The instant at which the guests may come.
+    pub(crate) fn check_in_at_ms(&self) -> Result<i64> {
+        match self.check_in_at_ms {
+            0 => policy::check_in_at_ms(self.check_in_day, self.check_in_minute, &self.house.time_zone),
+            at => Ok(at),
         }
     }
 

@@ -1,12 +1,14 @@
 //! Calls to travel-rpc and payment-rpc, made as this service.
 
 use homestay_error::Result;
+use homestay_proto::common::Quote;
 use homestay_proto::payment as pay;
 use homestay_proto::travel as tr;
 use homestay_rpc::deadline;
 
 use crate::OrderService;
-use crate::due::{Money, Payment, PaymentState};
+use crate::books::Change;
+use crate::due::{Closing, Money, Owed, Payment, PaymentState};
 use crate::order::Order;
 
 impl From<pay::PaymentView> for Payment {
@@ -21,6 +23,8 @@ impl From<pay::PaymentView> for Payment {
                 _ => PaymentState::Open,
             },
             sn: view.sn,
+            charge: view.charge,
+            refunded_cents: view.refunded_cents,
             amount_cents: view.amount_cents,
             currency: view.currency,
             captured_at_ms: view.captured_at_ms,
@@ -44,15 +48,20 @@ impl OrderService {
         Ok(self.travel.clone().hold(request).await?.into_inner())
     }
 
-    /// Gives back what the order holds, up to its attempt.
-    pub(crate) async fn release(&self, order: &Order) -> Result<()> {
+    /// Gives back what the order holds up to an attempt, or under that attempt only.
+    pub(crate) async fn release(&self, order: &Order, attempt: i64, only: bool) -> Result<()> {
         let request = tr::ReleaseRequest {
             order_sn: order.sn.to_string(),
-            attempt: order.attempt,
-            only: false,
+            attempt,
+            only,
         };
         self.travel.clone().release(request).await?;
         Ok(())
+    }
+
+    /// What a stay costs today.
+    pub(crate) async fn quote(&self, request: tr::GetQuoteRequest) -> Result<Quote> {
+        Ok(self.travel.clone().get_quote(request).await?.into_inner())
     }
 
     /// The payments of an order.
@@ -64,12 +73,16 @@ impl OrderService {
         Ok(list.payments.into_iter().map(Payment::from).collect())
     }
 
-    /// The payments of an order, after payment-rpc refused all further ones. Where nothing could be closed, captured
+    /// The payments of an order, after payment-rpc refused all further ones for what is to be closed. Where nothing could be closed, captured
     /// money may be known all the same.
-    pub(crate) async fn close_payments(&self, sn: &str) -> Money {
+    pub(crate) async fn close_payments(&self, sn: &str, told: Closing) -> Money {
         let request = pay::CloseForOrderRequest {
             order_sn: sn.to_owned(),
-            ..Default::default()
+            charge: match told {
+                Closing::Charge(charge) => charge,
+                Closing::Nothing | Closing::All => 0,
+            },
+            all_charges: told == Closing::All,
         };
         match in_half_the_time(self.payment.clone().close_for_order(request)).await {
             Ok(reply) => Money {
@@ -81,25 +94,83 @@ impl OrderService {
                         .map(Payment::from)
                         .collect(),
                 ),
+                told,
                 closed: true,
                 trouble: None,
             },
             Err(status) => Money {
                 payments: in_half_the_time(self.payments(sn)).await.ok(),
+                told,
                 closed: false,
                 trouble: Some(status.into()),
             },
         }
     }
 
-    /// Records that a payment is to be refunded. Repeating it changes nothing.
-    pub(crate) async fn refund(&self, payment_sn: &str, reason: &str) -> Result<()> {
+    /// Records that a payment, or part of it, is to be refunded. Repeating it changes nothing.
+    pub(crate) async fn refund(&self, owed: &Owed<'_>) -> Result<()> {
         let request = pay::RefundRequest {
-            payment_sn: payment_sn.to_owned(),
-            reason: reason.to_owned(),
-            ..Default::default()
+            payment_sn: owed.payment_sn.to_owned(),
+            reason: owed.reason.to_owned(),
+            amount_cents: owed.amount_cents,
+            key: owed.key.to_owned(),
         };
         self.payment.clone().refund(request).await?;
         Ok(())
+    }
+
+    /// Tells payment-rpc what is kept of a cancelled booking. Repeating it changes nothing.
+    pub(crate) async fn settle(&self, order: &Order) -> Result<()> {
+        let request = pay::SettleRequest {
+            order_sn: order.sn.to_string(),
+            host_id: order.house.host_id,
+            currency: order.currency.clone(),
+            amount_cents: order.kept_cents,
+            key: "cancel".to_owned(),
+        };
+        self.payment.clone().settle(request).await?;
+        Ok(())
+    }
+
+    /// Has an operator look at a refund that payment-rpc will not make.
+    pub(crate) async fn open_case(&self, order: &Order, owed: &Owed<'_>, why: &str) -> Result<()> {
+        let request = pay::OpenCaseRequest {
+            kind: "refund_refused".to_owned(),
+            r#ref: format!("{}:{}", owed.payment_sn, owed.key),
+            order_sn: order.sn.to_string(),
+            payment_sn: owed.payment_sn.to_owned(),
+            amount_cents: owed.amount_cents,
+            currency: order.currency.clone(),
+            detail: format!("{}: {why}", owed.reason),
+            ..Default::default()
+        };
+        self.payment.clone().open_case(request).await?;
+        Ok(())
+    }
+
+    /// Takes what a change needs, beside what the booking has.
+    pub(crate) async fn hold_beside(
+        &self,
+        order: &Order,
+        change: &Change,
+        key: String,
+    ) -> Result<tr::HoldReply> {
+        self.hold(tr::HoldRequest {
+            hold_key: key,
+            order_sn: order.sn.to_string(),
+            attempt: change.attempt,
+            house_id: order.house.id,
+            check_in: homestay_types::date_of_number(change.check_in_day).to_string(),
+            check_out: homestay_types::date_of_number(change.check_out_day).to_string(),
+            guests: change.guests,
+            meals: change.meals,
+            fingerprint: change.fingerprint.clone(),
+            expected_total_cents: change.expected_cents,
+            start_s: 0,
+            end_s: 0,
+            new_booking: true,
+            change_of_attempt: change.from_attempt,
+        })
+        .await
     }
 }

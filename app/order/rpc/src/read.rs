@@ -4,23 +4,50 @@ use homestay_error::{Code, Error, Result};
 use homestay_rpc::Actor;
 
 use crate::OrderService;
+use crate::books::Change;
 use crate::order::Order;
 use crate::rules::State;
 use crate::step::Step;
 use crate::store;
 
+/// Whether an account may see an order.
+fn may_see(actor: &Actor, order: &Order) -> bool {
+    actor.may_see(order.user_id) || actor.user_id() == Some(order.house.host_id)
+}
+
 impl OrderService {
-    /// An order, with its steps if they are wanted, for its owner and for who sees all.
+    /// An order, with its steps if they are wanted, for its owner, the host of the house, and who sees all.
     ///
     /// # Errors
     /// [`Code::OrderNotFound`], also for a foreign one.
     pub(crate) async fn get(&self, actor: &Actor, sn: &str, steps: bool) -> Result<(Order, Vec<Step>)> {
         let order = self.order(sn).await?;
-        if !actor.may_see(order.user_id) {
+        if !may_see(actor, &order) {
             return Err(Error::new(Code::OrderNotFound));
         }
         let steps = if steps { self.steps(sn).await? } else { Vec::new() };
         Ok((order, steps))
+    }
+
+    /// The change that is not done with.
+    pub(crate) async fn open_change_of(&self, order: &Order) -> Result<Option<Change>> {
+        match order.change_attempt {
+            0 => Ok(None),
+            attempt => store::change::find(self.db.read(), order.sn.as_str(), attempt).await,
+        }
+    }
+
+    /// The changes of an order, for who may see it.
+    ///
+    /// # Errors
+    /// [`Code::OrderNotFound`], also for a foreign one.
+    pub(crate) async fn changes(&self, actor: &Actor, sn: &str) -> Result<(Order, Vec<Change>)> {
+        let order = self.order(sn).await?;
+        if !may_see(actor, &order) {
+            return Err(Error::new(Code::OrderNotFound));
+        }
+        let changes = store::change::of_order(self.db.read(), sn).await?;
+        Ok((order, changes))
     }
 
     /// What happened to an order, in order.

@@ -3,7 +3,8 @@
 use homestay_error::Result;
 
 use crate::OrderService;
-use crate::due::{self, Money, Payment};
+use crate::books::{Books, Intent};
+use crate::due::{self, Money, Owed, Payment};
 use crate::entries;
 use crate::order::Order;
 use crate::rules::State;
@@ -26,7 +27,16 @@ impl OrderService {
                     if !store::changes::give_back(tx, &order, &payment, now_ms).await? {
                         return Ok(false);
                     }
-                    let attempt = order.attempt + 1;
+                    store::books::pays(tx, order.sn.as_str(), order.charge, &payment).await?;
+                    let all = Intent {
+                        payment_sn: payment.sn.clone(),
+                        key: String::new(),
+                        amount_cents: payment.amount_cents,
+                        reason: "order refunded".to_owned(),
+                        asked: false,
+                    };
+                    store::books::give_back(tx, order.sn.as_str(), &all, true, now_ms).await?;
+                    let attempt = order.next_attempt();
                     let steps = vec![
                         Step::begun(Name::PreProcessing, attempt, now_ms, &node)
                             .error(&why)
@@ -47,17 +57,28 @@ impl OrderService {
     }
 
     /// Confirmed → refund pending, as the money is gone: everything the order did is undone.
-    pub(crate) async fn reverse(&self, order: &Order, payment: &Payment) -> Result<()> {
+    pub(crate) async fn reverse(&self, order: &Order, books: &Books, payment: &Payment) -> Result<()> {
         const WHY: &str = "the payment was refunded by the provider";
         let now_ms = self.clock.now_ms();
         let (ids, node) = (self.ids.clone(), self.node.clone());
-        let (order, payment) = (order.clone(), payment.clone());
+        let (order, payment_sn, paying) = (order.clone(), payment.sn.clone(), books.paying.clone());
         let changed = self
             .db
             .write(move |tx| {
                 Box::pin(async move {
-                    if !store::changes::give_back(tx, &order, &payment, now_ms).await? {
+                    if !store::changes::reverse(tx, &order, now_ms).await? {
                         return Ok(false);
+                    }
+                    for paying in paying.iter().filter(|paying| paying.left_cents() > 0) {
+                        let rest = Intent {
+                            payment_sn: paying.payment_sn.clone(),
+                            key: "reversed".to_owned(),
+                            amount_cents: paying.left_cents(),
+                            reason: WHY.to_owned(),
+                            asked: false,
+                        };
+                        let ask = paying.payment_sn != payment_sn;
+                        store::books::give_back(tx, order.sn.as_str(), &rest, ask, now_ms).await?;
                     }
                     let (sn, attempt) = (order.sn.as_str(), order.attempt);
                     store::steps::undo(tx, sn, attempt, WHY, now_ms).await?;
@@ -100,20 +121,53 @@ impl OrderService {
     }
 
     /// Asks payment-rpc for every refund that is owed. One that cannot be asked for does not keep the others waiting.
-    pub(crate) async fn ask_for_refunds(&self, order: &Order, money: &Money) -> Result<()> {
+    pub(crate) async fn ask_for_refunds(&self, order: &Order, books: &Books, money: &Money) -> Result<()> {
         let mut trouble = Ok(());
-        for (payment, why) in due::refunds(order, money) {
-            if payment.sn != order.payment_sn {
+        for owed in due::refunds(order, books, money) {
+            if !owed.decided {
                 tracing::error!(
                     order.sn = %order.sn,
-                    payment.sn = %payment.sn,
-                    amount_cents = payment.amount_cents,
+                    payment.sn = %owed.payment_sn,
                     total_cents = order.total_cents,
-                    "captured money does not pay its order and is refunded: {why}"
+                    "captured money does not pay its order and is refunded: {}", owed.reason
                 );
             }
-            trouble = trouble.and(self.refund(&payment.sn, why).await);
+            trouble = trouble.and(self.ask_for_refund(order, &owed).await);
         }
         trouble
+    }
+
+    /// Asks for one. What payment-rpc will never do is for an operator to see to.
+    async fn ask_for_refund(&self, order: &Order, owed: &Owed<'_>) -> Result<()> {
+        match self.refund(owed).await {
+            Ok(()) => {}
+            Err(later) if later.code().is_transient() || later.code().is_ours() => return Err(later),
+            Err(never) => {
+                tracing::error!(order.sn = %order.sn, payment.sn = owed.payment_sn, error = %never.chain(), "a refund is refused");
+                self.open_case(order, owed, never.message()).await?;
+            }
+        }
+        if !owed.decided {
+            return Ok(());
+        }
+        let (payment_sn, key) = (owed.payment_sn.to_owned(), owed.key.to_owned());
+        let now_ms = self.clock.now_ms();
+        self.db
+            .write(move |tx| {
+                Box::pin(async move { store::books::asked(tx, &payment_sn, &key, now_ms).await })
+            })
+            .await
+    }
+
+    /// Tells payment-rpc what is kept of a booking that was cancelled.
+    pub(crate) async fn settle_kept(&self, order: &Order) -> Result<()> {
+        if order.kept_cents == 0 || order.settled_at_ms > 0 {
+            return Ok(());
+        }
+        self.settle(order).await?;
+        let (sn, now_ms) = (order.sn.clone(), self.clock.now_ms());
+        self.db
+            .write(move |tx| Box::pin(async move { store::changes::settled(tx, sn.as_str(), now_ms).await }))
+            .await
     }
 }

@@ -20,6 +20,14 @@ fn verdict(hold: &pb::HoldRef, owner: Option<&Owner>) -> pb::resolve_holds_reply
         {
             Verdict::Bind
         }
+        // A change is under way: which of the two holds stays is not known before the other one is given back.
+        Some(owner)
+            if owner.state.keeps_nights()
+                && owner.order_sn == hold.order_sn
+                && owner.change.is_some_and(|change| change.keeps(hold.attempt)) =>
+        {
+            Verdict::Wait
+        }
         // Nobody's, and its tombstone sees to it that it stays so; or of an order that has ended, or lives on other nights.
         _ => Verdict::Release,
     }
@@ -76,6 +84,7 @@ mod tests {
                 order_sn: "A".into(),
                 state,
                 attempt: 2,
+                change: None,
             };
             let own = if state.keeps_nights() {
                 Verdict::Bind
@@ -95,5 +104,50 @@ mod tests {
             );
         }
         assert_eq!(verdict(&hold("A", 1), None), Verdict::Release);
+    }
+
+    #[test]
+    fn both_holds_of_a_change_that_is_not_done_with_wait() {
+        use crate::books::Stage::{Applied, Asked, Dropped, Held, Refused};
+        use crate::store::holds::Changing;
+        // What the order lives on is bound; attempts 2 and 3 are of the change.
+        let cases = [
+            (Asked, 2, [Verdict::Release, Verdict::Bind, Verdict::Wait]),
+            (Held, 2, [Verdict::Release, Verdict::Bind, Verdict::Wait]),
+            (Applied, 3, [Verdict::Release, Verdict::Wait, Verdict::Bind]),
+            (Dropped, 2, [Verdict::Release, Verdict::Bind, Verdict::Wait]),
+            (Refused, 2, [Verdict::Release, Verdict::Bind, Verdict::Release]),
+        ];
+        for (stage, attempt, want) in cases {
+            let owner = Owner {
+                order_sn: "A".into(),
+                state: State::Confirmed,
+                attempt,
+                change: Some(Changing {
+                    attempt: 3,
+                    from_attempt: 2,
+                    stage,
+                }),
+            };
+            let got = [1, 2, 3].map(|attempt| {
+                let hold = pb::HoldRef {
+                    hold_key: "k".into(),
+                    order_sn: "A".into(),
+                    attempt,
+                };
+                verdict(&hold, Some(&owner))
+            });
+            assert_eq!(got, want, "{stage:?}");
+            let ended = Owner {
+                state: State::RefundPending,
+                ..owner
+            };
+            let hold = pb::HoldRef {
+                hold_key: "k".into(),
+                order_sn: "A".into(),
+                attempt: 3,
+            };
+            assert_eq!(verdict(&hold, Some(&ended)), Verdict::Release);
+        }
     }
 }

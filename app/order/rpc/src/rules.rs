@@ -1,12 +1,28 @@
 //! States of an order: which may follow which, and how the outside sees them.
 
-/// Who ended an order that was not paid.
+/// Who ended an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum By {
     /// The guest: money that comes later is always refunded.
     Guest,
     /// The clock: money that comes later buys the nights again if they are free.
     Timeout,
+    /// The host of the house.
+    Host,
+    /// An operator or admin.
+    Operator,
+}
+
+impl By {
+    /// The name in SQL, on the wire and in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            By::Guest => "guest",
+            By::Timeout => "timeout",
+            By::Host => "host",
+            By::Operator => "operator",
+        }
+    }
 }
 
 /// Where an order stands.
@@ -25,13 +41,15 @@ use State::{AwaitingPayment, Cancelled, Confirmed, Expired, RefundPending, Refun
 
 impl State {
     /// All states.
-    pub(crate) const ALL: [State; 8] = [
+    pub(crate) const ALL: [State; 10] = [
         AwaitingPayment,
         Confirmed,
         RefundPending,
         Refunded,
         Cancelled(By::Guest),
         Cancelled(By::Timeout),
+        Cancelled(By::Host),
+        Cancelled(By::Operator),
         Used,
         Expired,
     ];
@@ -49,11 +67,10 @@ impl State {
         }
     }
 
-    /// Who cancelled it: `guest`, `timeout` or nothing.
+    /// Who cancelled it: `guest`, `timeout`, `host`, `operator` or nothing.
     pub(crate) fn cancelled_by(self) -> &'static str {
         match self {
-            Cancelled(By::Guest) => "guest",
-            Cancelled(By::Timeout) => "timeout",
+            Cancelled(by) => by.name(),
             _ => "",
         }
     }
@@ -71,6 +88,8 @@ impl State {
             (self, next),
             (AwaitingPayment, Confirmed | Cancelled(_))
                 | (Confirmed, Used | Expired | RefundPending)
+                // Of which nothing goes back: by the policy, or as nothing was paid.
+                | (Confirmed, Cancelled(By::Guest | By::Host | By::Operator))
                 // Late money: the nights are taken again, or it goes back.
                 | (Cancelled(By::Timeout), Confirmed)
                 | (Cancelled(_), RefundPending)
@@ -120,12 +139,19 @@ mod tests {
             (AwaitingPayment, Confirmed),
             (AwaitingPayment, Cancelled(By::Guest)),
             (AwaitingPayment, Cancelled(By::Timeout)),
+            (AwaitingPayment, Cancelled(By::Host)),
+            (AwaitingPayment, Cancelled(By::Operator)),
+            (Confirmed, Cancelled(By::Guest)),
+            (Confirmed, Cancelled(By::Host)),
+            (Confirmed, Cancelled(By::Operator)),
             (Confirmed, Used),
             (Confirmed, Expired),
             (Confirmed, RefundPending),
             (Cancelled(By::Timeout), Confirmed),
             (Cancelled(By::Timeout), RefundPending),
             (Cancelled(By::Guest), RefundPending),
+            (Cancelled(By::Host), RefundPending),
+            (Cancelled(By::Operator), RefundPending),
             (RefundPending, Refunded),
         ];
         for from in State::ALL {
@@ -148,6 +174,8 @@ mod tests {
             (Refunded, 3),
             (Cancelled(By::Guest), -1),
             (Cancelled(By::Timeout), -1),
+            (Cancelled(By::Host), -1),
+            (Cancelled(By::Operator), -1),
             (Used, 2),
             (Expired, 4),
         ];

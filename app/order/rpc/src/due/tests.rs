@@ -1,8 +1,10 @@
 use homestay_error::Code;
 
 use super::*;
+use crate::books::{Intent, Paying};
 use crate::order::HouseSnapshot;
-use State::{AwaitingPayment, Cancelled, Confirmed, Expired, RefundPending, Refunded, Used};
+use crate::policy::Policy;
+use State::{AwaitingPayment, Cancelled, Confirmed, Expired, RefundPending, Used};
 
 const PAY_BEFORE: i64 = 1_000_000;
 const GIVE_UP: i64 = 600_000;
@@ -58,14 +60,99 @@ fn order(state: State) -> Order {
         released_at_ms: if state.keeps_nights() { 0 } else { 5 },
         cancel_requested_at_ms: 0,
         cancel_reason: String::new(),
+        cancel_requested_by: String::new(),
+        policy: Policy::flexible(),
+        check_in_minute: 900,
+        check_in_at_ms: 1,
+        last_attempt: 0,
+        charge: 0,
+        change_attempt: 0,
+        charged_cents: 0,
+        refund_cents: 0,
+        kept_cents: 0,
+        settled_at_ms: 0,
+        ended_by: String::new(),
+    }
+}
+
+fn own(back_cents: i64) -> Paying {
+    Paying {
+        charge: 0,
+        payment_sn: "own".into(),
+        amount_cents: 100,
+        back_cents,
+    }
+}
+
+/// The books of an order as [`order`] makes it.
+fn books(order: &Order) -> Books {
+    let back = if order.state.keeps_nights() { 0 } else { 100 };
+    Books {
+        paying: (!order.payment_sn.is_empty())
+            .then(|| own(back))
+            .into_iter()
+            .collect(),
+        ..Books::default()
+    }
+}
+
+fn next<'m>(order: &Order, money: Option<&'m Money>, at: At) -> Next<'m> {
+    super::next(order, &books(order), money, at)
+}
+
+fn change(stage: Stage, total_cents: i64) -> Change {
+    Change {
+        order_sn: String::new(),
+        attempt: 2,
+        from_attempt: 1,
+        key: String::new(),
+        fingerprint: String::new(),
+        stage,
+        check_in_day: TODAY,
+        check_out_day: TODAY + 2,
+        check_in_at_ms: 1,
+        guests: 1,
+        meals: false,
+        expected_cents: 0,
+        old_total_cents: 100,
+        created_at_ms: 1,
+        unit: 1,
+        room_cents: total_cents,
+        meal_cents: 0,
+        total_cents,
+        lines: Vec::new(),
+        due_cents: 0,
+        due_before_ms: 0,
+        refund_cents: 0,
+        ended_at_ms: 0,
+        error_code: String::new(),
+        error: String::new(),
+        released_at_ms: 0,
+    }
+}
+
+fn unfinished(order: &Order, money: &Money) -> bool {
+    super::unfinished(order, &books(order), money, 0)
+}
+
+fn with(order: &Order, change: Change) -> Books {
+    Books {
+        change: Some(change),
+        ..books(order)
     }
 }
 
 fn payment(sn: &str, state: PaymentState, amount_cents: i64, captured_at_ms: i64) -> Payment {
     Payment {
         sn: sn.into(),
+        charge: 0,
         state,
         amount_cents,
+        refunded_cents: if state == PaymentState::Refunded {
+            amount_cents
+        } else {
+            0
+        },
         currency: "CNY".into(),
         captured_at_ms,
         pay_type: String::new(),
@@ -79,6 +166,7 @@ fn captured(sn: &str) -> Payment {
 fn known(payments: Vec<Payment>) -> Money {
     Money {
         payments: Some(payments),
+        told: Closing::All,
         closed: true,
         trouble: None,
     }
@@ -86,6 +174,7 @@ fn known(payments: Vec<Payment>) -> Money {
 
 fn silent() -> Money {
     Money {
+        told: Closing::All,
         trouble: Some(Error::new(Code::Unavailable)),
         ..Money::default()
     }
@@ -97,6 +186,7 @@ fn at(now_ms: i64) -> At {
         today: TODAY,
         give_up_ms: GIVE_UP,
         release_failed: false,
+        hold_failed: false,
     }
 }
 
@@ -121,7 +211,10 @@ fn an_order_that_waits_for_payment_is_confirmed_closed_or_left() {
     for (money, now, want) in cases {
         assert_eq!(next(&order, Some(money), at(now)), want, "{money:?} {now}");
     }
-    assert_eq!(next(&order, None, at(PAY_BEFORE)), Next::AskMoney);
+    assert_eq!(
+        next(&order, None, at(PAY_BEFORE)),
+        Next::AskMoney(Closing::Charge(0))
+    );
     // Whenever it came and whoever is silent, captured money wins.
     let paid = Money {
         closed: false,
@@ -163,6 +256,11 @@ fn late_money_buys_the_nights_or_goes_back() {
             By::Guest,
             TODAY + 1,
             Next::GiveBack(&p, "the guest had cancelled"),
+        ),
+        (
+            By::Host,
+            TODAY + 1,
+            Next::GiveBack(&p, "the booking was cancelled"),
         ),
     ];
     for (by, check_in_day, want) in cases {
@@ -215,6 +313,23 @@ fn a_pending_refund_ends_when_all_the_money_is_back() {
     }
     let money = known(vec![payment("x", PaymentState::Refunded, 100, 1)]);
     assert_eq!(next(&order, Some(&money), at(0)), Next::Nothing);
+    assert_eq!(next(&order, Some(&silent()), at(0)), Next::Nothing);
+    // Of a part, the part.
+    let part = Books {
+        paying: vec![own(30)],
+        ..Books::default()
+    };
+    for (refunded_cents, want) in [(0, Next::Nothing), (29, Next::Nothing), (30, Next::Refunded)] {
+        let money = known(vec![Payment {
+            refunded_cents,
+            ..captured("own")
+        }]);
+        assert_eq!(
+            super::next(&order, &part, Some(&money), at(0)),
+            want,
+            "{refunded_cents}"
+        );
+    }
 }
 
 #[test]
@@ -242,34 +357,209 @@ fn refunds_are_owed_for_all_captured_money_but_the_orders_own() {
         captured("own"),
         captured("second"),
         payment("wrong", PaymentState::Captured, 7, 1),
+        Payment {
+            charge: 9,
+            ..captured("given up")
+        },
         payment("open", PaymentState::Open, 100, 0),
         payment("back", PaymentState::Refunded, 100, 1),
         payment("going", PaymentState::RefundPending, 100, 1),
     ]);
-    let others: &[&str] = &["second", "wrong"];
-    let cases: [(State, &[&str]); 8] = [
-        // What pays the order changes its state instead.
-        (AwaitingPayment, &["wrong"]),
-        (Cancelled(By::Guest), &["wrong"]),
-        (Cancelled(By::Timeout), &["wrong"]),
-        (Confirmed, others),
-        (Used, others),
-        (Expired, others),
-        (Refunded, others),
-        (RefundPending, &["own", "second", "wrong"]),
-    ];
-    for (state, want) in cases {
+    let others: &[&str] = &["second", "wrong", "given up"];
+    let unpaid: &[&str] = &["wrong", "given up"];
+    for state in State::ALL {
+        // What pays an order that was never paid changes its state instead.
+        let want = if matches!(state, AwaitingPayment | Cancelled(_)) {
+            unpaid
+        } else {
+            others
+        };
         let order = order(state);
-        let got: Vec<&str> = refunds(&order, &money)
+        let books = books(&order);
+        let got: Vec<&str> = refunds(&order, &books, &money)
             .into_iter()
-            .map(|(p, _)| p.sn.as_str())
+            .map(|owed| owed.payment_sn)
             .collect();
         assert_eq!(got, want, "{state:?}");
+        assert!(refunds(&order, &books, &silent()).is_empty());
     }
-    let pending = known(vec![payment("own", PaymentState::RefundPending, 100, 1)]);
-    assert_eq!(refunds(&order(RefundPending), &pending).len(), 1);
-    assert!(refunds(&order(Confirmed), &pending).is_empty());
-    assert!(refunds(&order(Confirmed), &silent()).is_empty());
+    // The money of a booking that was cancelled after it was paid is kept: it is never late money.
+    let kept = Order {
+        trade_code: "12345678".into(),
+        payment_sn: "own".into(),
+        ..order(Cancelled(By::Guest))
+    };
+    let books = Books {
+        paying: vec![own(0)],
+        ..Books::default()
+    };
+    let got: Vec<&str> = refunds(&kept, &books, &money)
+        .into_iter()
+        .map(|owed| owed.payment_sn)
+        .collect();
+    assert_eq!(got, others);
+    assert_eq!(super::next(&kept, &books, Some(&money), at(0)), Next::Nothing);
+}
+
+#[test]
+fn decided_refunds_are_owed_until_payment_rpc_knows_of_them() {
+    let order = order(Confirmed);
+    let intent = |key: &str, asked| Intent {
+        payment_sn: "own".into(),
+        key: key.into(),
+        amount_cents: 40,
+        reason: "r".into(),
+        asked,
+    };
+    let books = Books {
+        paying: vec![own(40)],
+        refunds: vec![
+            intent("change:2", true),
+            intent("change:3", false),
+            intent("", false),
+        ],
+        change: None,
+    };
+    let got: Vec<_> = refunds(&order, &books, &known(vec![captured("own")]))
+        .into_iter()
+        .map(|owed| (owed.key.to_owned(), owed.amount_cents, owed.decided))
+        .collect();
+    assert_eq!(got, [("change:3".to_owned(), 40, true), (String::new(), 0, true)]);
+}
+
+#[test]
+fn a_change_is_held_first_whatever_the_money_does() {
+    for state in [AwaitingPayment, Confirmed] {
+        let order = order(state);
+        let books = with(&order, change(Stage::Asked, 0));
+        assert_eq!(super::next(&order, &books, None, at(0)), Next::HoldChange);
+        let failed = At {
+            hold_failed: true,
+            ..at(0)
+        };
+        assert_eq!(
+            super::next(&order, &books, None, failed),
+            Next::AskMoney(Closing::Nothing)
+        );
+    }
+    let ended = order(AwaitingPayment);
+    let books = with(&ended, change(Stage::Asked, 0));
+    // Its time has come: no nights are taken for it any more.
+    assert_eq!(
+        super::next(&ended, &books, Some(&known(vec![])), at(PAY_BEFORE)),
+        Next::Close(By::Timeout)
+    );
+}
+
+#[test]
+fn a_change_of_an_unpaid_order_is_applied_once_nobody_can_pay_the_old_price() {
+    let order = order(AwaitingPayment);
+    let books = with(&order, change(Stage::Held, 300));
+    let next = |money: &Money| format!("{:?}", super::next(&order, &books, Some(money), at(0)));
+    let asked = Money {
+        payments: Some(vec![]),
+        ..Money::default()
+    };
+    assert_eq!(next(&asked), "AskMoney(Charge(0))");
+    assert_eq!(next(&known(vec![])), "ApplyChange(None)");
+    assert_eq!(next(&silent()), "Nothing");
+    assert!(next(&known(vec![captured("p")])).starts_with("Confirm("));
+}
+
+#[test]
+fn a_change_of_a_paid_order_waits_for_its_difference_and_no_longer() {
+    const BEFORE: i64 = 5_000;
+    let order = order(Confirmed);
+    let difference = |amount_cents, charge| Payment {
+        charge,
+        amount_cents,
+        ..captured("d")
+    };
+    let own = captured("own");
+    let (none, right, wrong, other) = (
+        known(vec![own.clone()]),
+        known(vec![own.clone(), difference(50, 2)]),
+        known(vec![own.clone(), difference(49, 2)]),
+        known(vec![own.clone(), difference(50, 3)]),
+    );
+    let held = |total, due_before_ms| {
+        with(
+            &order,
+            Change {
+                due_cents: if due_before_ms > 0 { 50 } else { 0 },
+                due_before_ms,
+                ..change(Stage::Held, total)
+            },
+        )
+    };
+    let silent = silent();
+    let paid = difference(50, 2);
+    let cases = [
+        (held(100, 0), &none, 0, Next::ApplyChange(None)),
+        (held(60, 0), &none, 0, Next::ApplyChange(None)),
+        (held(150, 0), &none, 0, Next::AskDifference),
+        (held(150, BEFORE), &none, BEFORE - 1, Next::Nothing),
+        (
+            held(150, BEFORE),
+            &right,
+            BEFORE - 1,
+            Next::ApplyChange(Some(&paid)),
+        ),
+        (held(150, BEFORE), &wrong, BEFORE - 1, Next::Nothing),
+        (held(150, BEFORE), &other, BEFORE - 1, Next::Nothing),
+        (held(150, BEFORE), &none, BEFORE, Next::DropChange(UNPAID)),
+        (held(150, BEFORE), &right, BEFORE, Next::ApplyChange(Some(&paid))),
+        (held(150, BEFORE), &silent, BEFORE + GIVE_UP - 1, Next::Nothing),
+        (
+            held(150, BEFORE),
+            &silent,
+            BEFORE + GIVE_UP,
+            Next::DropChange(UNPAID),
+        ),
+    ];
+    for (books, money, now, want) in cases {
+        assert_eq!(
+            super::next(&order, &books, Some(money), at(now)),
+            want,
+            "{money:?} {now}"
+        );
+    }
+    // The difference that is waited for is no stray; a wrong or a second one is.
+    let strays = |books: &Books, money: &Money| refunds(&order, books, money).len();
+    assert_eq!(strays(&held(150, BEFORE), &right), 0);
+    assert_eq!(strays(&held(150, BEFORE), &wrong), 1);
+    assert_eq!(strays(&held(150, BEFORE), &other), 1);
+    assert_eq!(strays(&with(&order, change(Stage::Dropped, 150)), &right), 1);
+    assert_eq!(
+        wants_closing(&order, &held(150, BEFORE), BEFORE - 1),
+        Closing::Nothing
+    );
+    assert_eq!(
+        wants_closing(&order, &held(150, BEFORE), BEFORE),
+        Closing::Charge(2)
+    );
+}
+
+#[test]
+fn what_a_decided_change_has_left_is_given_back_before_anything_else() {
+    for state in State::ALL {
+        let order = order(state);
+        for stage in [Stage::Applied, Stage::Dropped] {
+            let books = with(&order, change(stage, 0));
+            let releases = super::next(&order, &books, None, at(0)) == Next::ReleaseChange;
+            // An ended order gives everything back at once.
+            assert_eq!(releases, state.keeps_nights(), "{state:?} {stage:?}");
+        }
+    }
+}
+
+#[test]
+fn an_order_that_costs_nothing_waits_for_nobody() {
+    let order = Order {
+        total_cents: 0,
+        ..order(AwaitingPayment)
+    };
+    assert_eq!(next(&order, Some(&known(vec![])), at(0)), Next::ConfirmFree);
 }
 
 #[test]
@@ -280,6 +570,7 @@ fn a_silent_peer_leaves_something_undone_unless_its_answer_no_longer_matters() {
     };
     let provider_silent = Money {
         payments: Some(vec![]),
+        told: Closing::All,
         trouble: Some(Error::new(Code::Provider)),
         closed: false,
     };
@@ -287,7 +578,7 @@ fn a_silent_peer_leaves_something_undone_unless_its_answer_no_longer_matters() {
         let order = order(state);
         assert!(!unfinished(&order, &known(vec![])), "{state:?}");
         assert!(unfinished(&order, &silent()), "{state:?}");
-        let waits = matches!(state, AwaitingPayment | Cancelled(_));
+        let waits = matches!(state, AwaitingPayment | Cancelled(_) | RefundPending);
         assert_eq!(unfinished(&order, &not_closed), waits, "{state:?}");
         let waits = state == AwaitingPayment;
         assert_eq!(unfinished(&order, &provider_silent), waits, "{state:?}");
@@ -296,16 +587,32 @@ fn a_silent_peer_leaves_something_undone_unless_its_answer_no_longer_matters() {
 
 #[test]
 fn payment_rpc_is_told_to_close_when_no_money_is_wanted_any_more() {
+    use Closing::{All, Charge, Nothing};
     for state in State::ALL {
-        let before = wants_closing(&order(state), PAY_BEFORE - 1);
-        let after = wants_closing(&order(state), PAY_BEFORE);
+        let order = order(state);
+        let before = wants_closing(&order, &books(&order), PAY_BEFORE - 1);
+        let after = wants_closing(&order, &books(&order), PAY_BEFORE);
         let want = match state {
-            AwaitingPayment => (false, true),
-            Cancelled(_) => (true, true),
-            _ => (false, false),
+            AwaitingPayment => (Nothing, Charge(0)),
+            Cancelled(_) => (Charge(0), Charge(0)),
+            RefundPending => (Charge(0), Charge(0)),
+            _ => (Nothing, Nothing),
         };
         assert_eq!((before, after), want, "{state:?}");
     }
+    // What was paid may have changes of which each can be paid.
+    for state in [Cancelled(By::Guest), RefundPending] {
+        let paid = Order {
+            trade_code: "12345678".into(),
+            ..order(state)
+        };
+        assert_eq!(wants_closing(&paid, &Books::default(), 0), All);
+    }
+    let changed = Order {
+        charge: 3,
+        ..order(AwaitingPayment)
+    };
+    assert_eq!(wants_closing(&changed, &Books::default(), PAY_BEFORE), Charge(3));
 }
 
 #[test]
@@ -315,8 +622,9 @@ fn an_order_that_its_guest_wants_cancelled_ends_as_at_its_time_but_by_the_guest(
         cancel_requested_at_ms: ASKED,
         ..order(AwaitingPayment)
     };
-    assert!(!wants_closing(&order, ASKED - 1));
-    assert!(wants_closing(&order, ASKED));
+    let none = Books::default();
+    assert_eq!(wants_closing(&order, &none, ASKED - 1), Closing::Nothing);
+    assert_eq!(wants_closing(&order, &none, ASKED), Closing::Charge(0));
     let paid = known(vec![captured("p")]);
     let silent = silent();
     for (money, now, want) in [

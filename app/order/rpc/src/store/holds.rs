@@ -6,6 +6,7 @@ use homestay_db::Tx;
 use homestay_error::{Error, Result};
 use sqlx::{Any, Executor, Row};
 
+use crate::books::Stage;
 use crate::rules::State;
 
 /// Whose a hold key is.
@@ -65,13 +66,35 @@ pub(crate) struct Owner {
     pub(crate) order_sn: String,
     pub(crate) state: State,
     pub(crate) attempt: i64,
+    pub(crate) change: Option<Changing>,
+}
+
+/// A change that is not done with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Changing {
+    pub(crate) attempt: i64,
+    pub(crate) from_attempt: i64,
+    pub(crate) stage: Stage,
+}
+
+impl Changing {
+    /// Whether it, and nobody else, gives the hold of `attempt` back.
+    pub(crate) fn keeps(self, attempt: i64) -> bool {
+        match self.stage {
+            Stage::Asked | Stage::Held | Stage::Dropped => attempt == self.attempt,
+            Stage::Applied => attempt == self.from_attempt,
+            Stage::Refused => false,
+        }
+    }
 }
 
 /// The orders behind those of the keys that are claimed.
 pub(crate) async fn owners(tx: &mut Tx, hold_keys: &[String]) -> Result<HashMap<String, Owner>> {
     let mut select = tx.builder(
-        "SELECT c.hold_key, o.sn, o.state, o.cancelled_by, o.attempt FROM hold_claim c \
-         JOIN orders o ON o.sn = c.order_sn WHERE c.hold_key IN (",
+        "SELECT c.hold_key, o.sn, o.state, o.cancelled_by, o.attempt, COALESCE(g.attempt, 0), \
+         COALESCE(g.from_attempt, 0), COALESCE(g.state, '') FROM hold_claim c \
+         JOIN orders o ON o.sn = c.order_sn \
+         LEFT JOIN order_change g ON g.order_sn = o.sn AND g.attempt = o.change_attempt WHERE c.hold_key IN (",
     );
     let mut list = select.separated(", ");
     for key in hold_keys {
@@ -87,6 +110,15 @@ pub(crate) async fn owners(tx: &mut Tx, hold_keys: &[String]) -> Result<HashMap<
                 state: State::read(&name, &by)
                     .ok_or_else(|| Error::internal(format!("no state {name:?} by {by:?}")))?,
                 attempt: row.try_get(4)?,
+                change: {
+                    let stage: String = row.try_get(7)?;
+                    let (attempt, from_attempt) = (row.try_get(5)?, row.try_get(6)?);
+                    Stage::read(&stage).map(|stage| Changing {
+                        attempt,
+                        from_attempt,
+                        stage,
+                    })
+                },
             };
             Ok((row.try_get(0)?, owner))
         })

@@ -2,6 +2,8 @@
 //! (`booking`) has a form of its own for Postgres besides.
 
 pub(crate) mod booking;
+pub(crate) mod books;
+pub(crate) mod change;
 pub(crate) mod changes;
 pub(crate) mod holds;
 pub(crate) mod orders;

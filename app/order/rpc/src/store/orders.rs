@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, Executor, FromRow, Row};
 
 use crate::order::{HouseSnapshot, Order};
+use crate::policy::Policy;
 use crate::rules::State;
 
 macro_rules! select {
@@ -16,7 +17,9 @@ macro_rules! select {
              people_num, row_type, food_info, food_cents, price_cents, market_cents, time_zone, check_in_day, \
              check_out_day, guests, meals, remark, unit, attempt, currency, room_cents, meal_cents, total_cents, lines, \
              state, cancelled_by, created_at_ms, pay_before_ms, trade_code, paid_at_ms, payment_sn, pay_type, \
-             released_at_ms, cancel_requested_at_ms, cancel_reason FROM orders ",
+             released_at_ms, cancel_requested_at_ms, cancel_reason, cancel_requested_by, policy, check_in_minute, \
+             check_in_at_ms, last_attempt, charge, change_attempt, charged_cents, refund_cents, kept_cents, settled_at_ms, \
+             ended_by FROM orders ",
             $rest
         )
     };
@@ -77,6 +80,21 @@ impl<'r> FromRow<'r, AnyRow> for Order {
             released_at_ms: c.int()?,
             cancel_requested_at_ms: c.int()?,
             cancel_reason: c.text()?,
+            cancel_requested_by: c.text()?,
+            policy: match c.text()?.as_str() {
+                "" => Policy::flexible(),
+                json => serde_json::from_str(json).map_err(undecodable)?,
+            },
+            check_in_minute: c.int()?,
+            check_in_at_ms: c.int()?,
+            last_attempt: c.int()?,
+            charge: c.int()?,
+            change_attempt: c.int()?,
+            charged_cents: c.int()?,
+            refund_cents: c.int()?,
+            kept_cents: c.int()?,
+            settled_at_ms: c.int()?,
+            ended_by: c.text()?,
         })
     }
 }
@@ -164,7 +182,7 @@ pub(crate) async fn of_user<'e>(
     Ok(orders)
 }
 
-/// Writes a new order, `awaiting_payment`.
+/// Writes a new order.
 pub(super) async fn insert(tx: &mut Tx, order: &Order) -> Result<()> {
     let mut insert = tx.builder(format!("INSERT INTO orders ({COLUMNS}) VALUES ("));
     bind_columns(&mut insert, order)?;
@@ -177,11 +195,12 @@ pub(super) async fn insert(tx: &mut Tx, order: &Order) -> Result<()> {
 pub(super) const COLUMNS: &str = "id, sn, hold_key, fingerprint, user_id, house_id, shop_id, host_id, title, sub_title, cover, \
      info, people_num, row_type, food_info, food_cents, price_cents, market_cents, time_zone, check_in_day, check_out_day, \
      guests, meals, remark, unit, attempt, currency, room_cents, meal_cents, total_cents, lines, state, created_at_ms, \
-     pay_before_ms, updated_at_ms";
+     pay_before_ms, updated_at_ms, policy, check_in_minute, check_in_at_ms, trade_code, paid_at_ms";
 
 pub(super) fn bind_columns(statement: &mut QueryBuilder, order: &Order) -> Result<()> {
     let (o, house) = (order, &order.house);
     let lines = serde_json::to_string(&o.lines).map_err(Error::internal)?;
+    let policy = serde_json::to_string(&o.policy).map_err(Error::internal)?;
     statement
         .separated(", ")
         .push_bind(o.id)
@@ -218,7 +237,12 @@ pub(super) fn bind_columns(statement: &mut QueryBuilder, order: &Order) -> Resul
         .push_bind(o.state.name())
         .push_bind(o.created_at_ms)
         .push_bind(o.pay_before_ms)
-        .push_bind(o.created_at_ms);
+        .push_bind(o.created_at_ms)
+        .push_bind(policy)
+        .push_bind(o.check_in_minute)
+        .push_bind(o.check_in_at_ms)
+        .push_bind(o.trade_code.clone())
+        .push_bind(o.paid_at_ms);
     Ok(())
 }
 
@@ -226,7 +250,8 @@ pub(super) fn bind_columns(statement: &mut QueryBuilder, order: &Order) -> Resul
 pub(crate) const OF_EACH: usize = 34;
 
 /// Numbers of orders that are overdue at `now_ms`: unpaid for longer than allowed, ended with their nights still held,
-/// refunded for a minute without an end. At most [`OF_EACH`] of each kind, those first that were not looked at for longest,
+/// refunded for a minute without an end, with a change that is not done with, a refund that payment-rpc does not know of, or
+/// kept money it was not told of. At most [`OF_EACH`] of each kind, those first that were not looked at for longest,
 /// and one of each kind in turn: whatever time a sweep has, no kind starves another.
 pub(crate) async fn overdue<'e, E>(db: E, now_ms: i64) -> Result<Vec<OrderSn>>
 where
@@ -247,6 +272,19 @@ where
             "SELECT sn FROM orders WHERE state = 'refund_pending' AND updated_at_ms < $1 \
              ORDER BY updated_at_ms LIMIT 34",
             now_ms - 60_000,
+        ),
+        (
+            "SELECT order_sn FROM order_change WHERE released_at_ms = 0 AND look_at_ms < $1 ORDER BY look_at_ms LIMIT 34",
+            now_ms - 5_000,
+        ),
+        (
+            "SELECT order_sn FROM order_refund WHERE asked_at_ms = 0 AND look_at_ms < $1 ORDER BY look_at_ms LIMIT 34",
+            now_ms - 5_000,
+        ),
+        (
+            "SELECT sn FROM orders WHERE kept_cents > 0 AND settled_at_ms = 0 AND updated_at_ms < $1 \
+             ORDER BY updated_at_ms LIMIT 34",
+            now_ms - 5_000,
         ),
     ];
     let mut found = Vec::with_capacity(kinds.len());

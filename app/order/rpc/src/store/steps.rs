@@ -93,6 +93,50 @@ pub(crate) async fn undo(tx: &mut Tx, sn: &str, attempt: i64, error: &str, now_m
     Ok(())
 }
 
+/// Undoes an attempt that was paid: everything but the nights and the payment, which are undone when they are back
+/// ([`nights_undone`], [`payment_undone`]). Where nothing goes back, the payment stays.
+pub(crate) async fn undo_paid(
+    tx: &mut Tx,
+    sn: &str,
+    attempt: i64,
+    error: &str,
+    refund: bool,
+    now_ms: i64,
+) -> Result<()> {
+    let stays = if refund { "" } else { Name::PreProcessing.text() };
+    sqlx::query(
+        "UPDATE order_step SET undo_started_at_ms = CAST($1 AS BIGINT), \
+         undo_ended_at_ms = CASE WHEN name IN ('Scheduling', 'Pre-Processing') THEN undo_ended_at_ms ELSE CAST($1 AS BIGINT) END, \
+         error = CASE WHEN ended_at_ms = 0 THEN $2 ELSE error END \
+         WHERE order_sn = $3 AND attempt = $4 AND undo_started_at_ms = 0 AND name <> $5",
+    )
+    .bind(now_ms)
+    .bind(error)
+    .bind(sn)
+    .bind(attempt)
+    .bind(stays)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The nights of an attempt are to be given back, as another one has taken its place; what had not ended of it has.
+pub(crate) async fn replaced(tx: &mut Tx, sn: &str, attempt: i64, why: &str, now_ms: i64) -> Result<()> {
+    sqlx::query(
+        "UPDATE order_step SET undo_started_at_ms = CASE WHEN name = 'Scheduling' THEN CAST($1 AS BIGINT) ELSE undo_started_at_ms END, \
+         error = CASE WHEN ended_at_ms = 0 THEN $2 ELSE error END, \
+         ended_at_ms = CASE WHEN ended_at_ms = 0 THEN CAST($1 AS BIGINT) ELSE ended_at_ms END \
+         WHERE order_sn = $3 AND attempt = $4 AND undo_started_at_ms = 0",
+    )
+    .bind(now_ms)
+    .bind(why)
+    .bind(sn)
+    .bind(attempt)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// The nights are given back.
 pub(crate) async fn nights_undone(tx: &mut Tx, sn: &str, now_ms: i64) -> Result<()> {
     sqlx::query(

@@ -1,11 +1,14 @@
 //! The service over a real database, with fakes of travel and payment that can be told to fail.
 
 mod booking;
+mod cancelling;
+mod changing;
 mod closing;
 mod faults;
 mod late_money;
 mod paying;
 mod peers;
+mod random;
 mod reading;
 mod resolving;
 
@@ -139,6 +142,23 @@ impl World {
         Ok(self.user(user).cancel(request).await?.into_inner())
     }
 
+    pub(crate) async fn preview(&self, user: i64, sn: &str) -> Result<pb::CancelPreview, Error> {
+        let request = pb::PreviewCancelRequest { sn: sn.to_owned() };
+        Ok(self.user(user).preview_cancel(request).await?.into_inner())
+    }
+
+    /// An order of [`GUEST`] that is paid; its number and its payment's.
+    pub(crate) async fn paid(&self) -> (String, String) {
+        let sn = self.booked().await.sn;
+        let payment = self.payment.has(&sn, "captured", TOTAL);
+        assert_eq!(self.advance(&sn).await.expect("paid"), "confirmed");
+        (sn, payment)
+    }
+
+    pub(crate) async fn change(&self, request: pb::ChangeRequest) -> Result<pb::ChangeReply, Error> {
+        Ok(self.user(GUEST).change(request).await?.into_inner())
+    }
+
     pub(crate) async fn sweep(&self) -> i64 {
         let reply = self.as_service().sweep(Empty {}).await.expect("a sweep");
         reply.into_inner().advanced
@@ -190,6 +210,13 @@ impl World {
             "SELECT order_sn || ' ' || seq || ' ' || name || ' ' || error || ' ' || started_at_ms || ' ' || ended_at_ms \
              || ' ' || undo_started_at_ms || ' ' || undo_ended_at_ms FROM order_step ORDER BY order_sn, seq",
             "SELECT hold_key || ' ' || order_sn FROM hold_claim ORDER BY hold_key",
+            "SELECT sn || ' ' || charge || ' ' || change_attempt || ' ' || charged_cents || ' ' || refund_cents || ' ' || kept_cents \
+             || ' ' || settled_at_ms || ' ' || ended_by || ' ' || total_cents FROM orders ORDER BY id",
+            "SELECT order_sn || ' ' || attempt || ' ' || state || ' ' || due_cents || ' ' || released_at_ms FROM order_change \
+             ORDER BY order_sn, attempt",
+            "SELECT payment_sn || ' ' || back_cents FROM order_payment ORDER BY payment_sn",
+            "SELECT payment_sn || ' ' || refund_key || ' ' || amount_cents || ' ' || asked_at_ms FROM order_refund \
+             ORDER BY payment_sn, refund_key",
             "SELECT CAST(id AS TEXT) || name || key FROM outbox ORDER BY id",
         ] {
             let rows: Vec<String> = sqlx::query_scalar(sql)

@@ -1,11 +1,11 @@
 //! Fakes of travel and payment: small, in memory, and able to lose what they are asked or what they answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures::future::BoxFuture;
 use homestay_error::Code;
-use homestay_proto::common::{Empty, PriceLine, Quote};
+use homestay_proto::common::{CancellationPolicy, Empty, PriceLine, Quote};
 use homestay_proto::payment as pay;
 use homestay_proto::payment::payment_server::Payment;
 use homestay_proto::travel as tr;
@@ -79,6 +79,7 @@ fn reply<T>(lost: bool, answer: Result<T, Status>) -> Reply<T> {
 pub(crate) struct Held {
     pub(crate) request: tr::HoldRequest,
     pub(crate) released: bool,
+    /// The stay it is for.
     nights: (i64, i64),
 }
 
@@ -92,6 +93,8 @@ pub(crate) struct TravelState {
     pub(crate) refusal: Option<Code>,
     /// No call arrives.
     pub(crate) down: bool,
+    /// Of all houses; none: they say nothing.
+    pub(crate) policy: Option<CancellationPolicy>,
     pub(crate) meanwhile: Option<Meanwhile<tr::HoldRequest>>,
 }
 
@@ -159,12 +162,20 @@ impl FakeTravel {
         let nights = nights(&request);
         let taken = state.holds.values().any(|hold| {
             let same = hold.request.house_id == request.house_id && !hold.released;
-            same && hold.nights.0 < nights.1 && nights.0 < hold.nights.1
+            let own = request.change_of_attempt > 0 && hold.request.order_sn == request.order_sn;
+            same && !own && hold.nights.0 < nights.1 && nights.0 < hold.nights.1
         });
         if taken {
             return Err(status(Code::DatesTaken));
         }
-        let answer = answer(&request, nights, false);
+        let mut answer = answer(&request, nights, false);
+        if let (Some(house), Some(policy)) = (&mut answer.house, &state.policy) {
+            house.policy = Some(policy.clone());
+        }
+        let total = answer.quote.as_ref().map_or(0, |quote| quote.total_cents);
+        if request.expected_total_cents > 0 && request.expected_total_cents != total {
+            return Err(status(Code::PriceChanged));
+        }
         let held = Held {
             request: request.clone(),
             released: false,
@@ -188,6 +199,12 @@ fn nights(request: &tr::HoldRequest) -> (i64, i64) {
 fn answer(request: &tr::HoldRequest, nights: (i64, i64), repeated: bool) -> tr::HoldReply {
     let count = nights.1 - nights.0;
     let meals = if request.meals { 3_000 * request.guests } else { 0 };
+    // House 99 costs nothing; the fifties are sold per person.
+    let (room, quantity) = match request.house_id {
+        99 => (0, 1),
+        50..=59 => (10_000, request.guests),
+        _ => (10_000, 1),
+    };
     let line = |kind: &str, day: i64, cents: i64, quantity: i64| PriceLine {
         kind: kind.into(),
         date: date_of_number(day).to_string(),
@@ -196,7 +213,7 @@ fn answer(request: &tr::HoldRequest, nights: (i64, i64), repeated: bool) -> tr::
         total_cents: cents * quantity,
     };
     let mut lines: Vec<_> = (nights.0..nights.1)
-        .map(|day| line("room", day, 10_000, 1))
+        .map(|day| line("room", day, room, quantity))
         .collect();
     if request.meals {
         lines.extend((nights.0..nights.1).map(|day| line("meals", day, 3_000, request.guests)));
@@ -230,9 +247,9 @@ fn answer(request: &tr::HoldRequest, nights: (i64, i64), repeated: bool) -> tr::
             guests: request.guests,
             meals: request.meals,
             currency: "CNY".into(),
-            room_cents: 10_000 * count,
+            room_cents: room * quantity * count,
             meal_cents: meals * count,
-            total_cents: (10_000 + meals) * count,
+            total_cents: (room * quantity + meals) * count,
             lines,
         }),
         unit: 1,
@@ -261,7 +278,9 @@ impl Travel for FakeTravel {
             return Err(status(Code::Unavailable));
         }
         for hold in state.holds.values_mut() {
-            if hold.request.order_sn == r.order_sn && hold.request.attempt <= r.attempt {
+            let attempt = hold.request.attempt;
+            let meant = attempt == r.attempt || !r.only && attempt < r.attempt;
+            if hold.request.order_sn == r.order_sn && meant {
                 hold.released = true;
             }
         }
@@ -292,8 +311,18 @@ impl Travel for FakeTravel {
     async fn get_calendar(&self, _: Request<tr::GetCalendarRequest>) -> Reply<tr::Calendar> {
         unreachable!("order-rpc does not ask")
     }
-    async fn get_quote(&self, _: Request<tr::GetQuoteRequest>) -> Reply<Quote> {
-        unreachable!("order-rpc does not ask")
+    async fn get_quote(&self, request: Request<tr::GetQuoteRequest>) -> Reply<Quote> {
+        let r = request.into_inner();
+        let request = tr::HoldRequest {
+            house_id: r.house_id,
+            check_in: r.check_in,
+            check_out: r.check_out,
+            guests: r.guests,
+            meals: r.meals,
+            ..Default::default()
+        };
+        let quote = answer(&request, nights(&request), false).quote.unwrap();
+        Ok(Response::new(quote))
     }
     async fn sweep_holds(&self, _: Request<Empty>) -> Reply<tr::SweepHoldsReply> {
         unreachable!("order-rpc does not ask")
@@ -324,8 +353,17 @@ impl Travel for FakeTravel {
 #[derive(Default)]
 pub(crate) struct PaymentState {
     pub(crate) payments: Vec<pay::PaymentView>,
-    /// Orders that take no new payments.
+    /// Orders that take no new payments, for one charge at least; and all that was closed.
     pub(crate) closed: Vec<String>,
+    pub(crate) closed_charges: BTreeSet<(String, i64)>,
+    /// Refunds by payment and key, with their amounts.
+    pub(crate) keys: BTreeMap<(String, String), i64>,
+    /// What was settled, by order.
+    pub(crate) settled: BTreeMap<String, i64>,
+    /// Cases that were opened, by what they are about.
+    pub(crate) cases: Vec<String>,
+    /// Every refund is refused.
+    pub(crate) refuses_refunds: bool,
     /// No call arrives.
     pub(crate) down: bool,
     /// Calls arrive, and nothing more is heard of them.
@@ -360,12 +398,18 @@ impl FakePayment {
 
     /// A payment of an order in a state; returns its number.
     pub(crate) fn has(&self, order_sn: &str, state: &str, amount_cents: i64) -> String {
+        self.has_for(order_sn, 0, state, amount_cents)
+    }
+
+    /// The same for a charge.
+    pub(crate) fn has_for(&self, order_sn: &str, charge: i64, state: &str, amount_cents: i64) -> String {
         let mut all = self.state();
         let nth = i64::try_from(all.payments.len()).unwrap();
         let sn = format!("PMT{nth:022}");
         all.payments.push(pay::PaymentView {
             sn: sn.clone(),
             order_sn: order_sn.into(),
+            charge,
             state: state.into(),
             amount_cents,
             currency: "CNY".into(),
@@ -382,6 +426,17 @@ impl FakePayment {
         let payment = all.payments.iter_mut().find(|p| p.sn == sn).unwrap();
         payment.state = "refunded".into();
         payment.refunded_cents = payment.amount_cents;
+        payment.refund_reserved_cents = payment.amount_cents;
+    }
+
+    /// What is back of a payment.
+    pub(crate) fn back(&self, sn: &str) -> i64 {
+        let all = self.state();
+        all.payments
+            .iter()
+            .find(|p| p.sn == sn)
+            .unwrap()
+            .refund_reserved_cents
     }
 
     /// State of a payment.
@@ -393,9 +448,9 @@ impl FakePayment {
     /// The provider carries out all refunds it was asked for.
     pub(crate) fn refunds_done(&self) {
         for payment in &mut self.state().payments {
+            payment.refunded_cents = payment.refund_reserved_cents;
             if payment.state == "refund_pending" {
                 payment.state = "refunded".into();
-                payment.refunded_cents = payment.amount_cents;
             }
         }
     }
@@ -442,7 +497,8 @@ impl Payment for FakePayment {
         if self.state().hangs {
             hang().await;
         }
-        let sn = request.into_inner().order_sn;
+        let r = request.into_inner();
+        let sn = r.order_sn;
         {
             let mut state = self.state();
             if state.down {
@@ -451,6 +507,8 @@ impl Payment for FakePayment {
             if !state.closed.contains(&sn) {
                 state.closed.push(sn.clone());
             }
+            let charge = if r.all_charges { -1 } else { r.charge };
+            state.closed_charges.insert((sn.clone(), charge));
             if state.provider_down {
                 return Err(status(Code::Provider));
             }
@@ -460,7 +518,8 @@ impl Payment for FakePayment {
                 "closed"
             };
             for payment in &mut state.payments {
-                if payment.order_sn == sn && payment.state == "pending" {
+                let meant = r.all_charges || payment.charge == r.charge;
+                if payment.order_sn == sn && payment.state == "pending" && meant {
                     payment.state = end.into();
                 }
             }
@@ -480,10 +539,29 @@ impl Payment for FakePayment {
         if state.down {
             return Err(status(Code::Unavailable));
         }
+        if state.refuses_refunds {
+            return Err(status(Code::PaymentState));
+        }
+        let key = (r.payment_sn.clone(), r.key.clone());
         let payment = state.payments.iter_mut().find(|p| p.sn == r.payment_sn).unwrap();
-        if payment.state == "captured" {
-            payment.state = "refund_pending".into();
-            state.refunds.push((r.payment_sn, r.reason));
+        let left = payment.amount_cents - payment.refund_reserved_cents;
+        let amount = if r.amount_cents == 0 { left } else { r.amount_cents };
+        let captured = payment.state == "captured";
+        match state.keys.get(&key) {
+            Some(known) => assert!(
+                r.amount_cents == 0 || *known == amount,
+                "another amount under {key:?}"
+            ),
+            None if !captured || amount > left => return Err(status(Code::PaymentState)),
+            None => {
+                state.keys.insert(key, amount);
+                let payment = state.payments.iter_mut().find(|p| p.sn == r.payment_sn).unwrap();
+                payment.refund_reserved_cents += amount;
+                if payment.refund_reserved_cents == payment.amount_cents {
+                    payment.state = "refund_pending".into();
+                }
+                state.refunds.push((r.payment_sn, r.reason));
+            }
         }
         reply(lost, Ok(pay::RefundView::default()))
     }
@@ -512,11 +590,21 @@ impl Payment for FakePayment {
     async fn sandbox_deliver(&self, _: Request<pay::SandboxDeliverRequest>) -> Reply<Empty> {
         unreachable!("order-rpc does not ask")
     }
-    async fn settle(&self, _: Request<pay::SettleRequest>) -> Reply<pay::SettleReply> {
-        unreachable!("order-rpc does not ask")
+    async fn settle(&self, request: Request<pay::SettleRequest>) -> Reply<pay::SettleReply> {
+        let lost = self.faults.call()?;
+        let r = request.into_inner();
+        let mut state = self.state();
+        if state.down {
+            return Err(status(Code::Unavailable));
+        }
+        let known = state.settled.insert(r.order_sn, r.amount_cents);
+        assert!(known.is_none_or(|cents| cents == r.amount_cents));
+        reply(lost, Ok(pay::SettleReply::default()))
     }
-    async fn open_case(&self, _: Request<pay::OpenCaseRequest>) -> Reply<pay::Case> {
-        unreachable!("order-rpc does not ask")
+    async fn open_case(&self, request: Request<pay::OpenCaseRequest>) -> Reply<pay::Case> {
+        let lost = self.faults.call()?;
+        self.state().cases.push(request.into_inner().r#ref);
+        reply(lost, Ok(pay::Case::default()))
     }
     async fn list_cases(&self, _: Request<pay::ListCasesRequest>) -> Reply<pay::CaseList> {
         unreachable!("order-rpc does not ask")

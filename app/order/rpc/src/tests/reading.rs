@@ -94,7 +94,7 @@ async fn a_list_is_filtered_by_the_code_the_outside_sees() {
 }
 
 #[tokio::test]
-async fn an_order_is_shown_to_its_owner_and_to_who_sees_all() {
+async fn an_order_is_shown_to_its_owner_its_host_and_to_who_sees_all() {
     let world = World::new().await;
     let sn = world.booked().await.sn;
     let get = || pb::GetRequest {
@@ -104,7 +104,8 @@ async fn an_order_is_shown_to_its_owner_and_to_who_sees_all() {
     for (id, role, seen) in [
         (GUEST, Role::Guest, true),
         (GUEST + 1, Role::Guest, false),
-        (6, Role::Host, false),
+        (6, Role::Host, true),
+        (8, Role::Host, false),
         (9, Role::Operator, true),
         (9, Role::Admin, true),
     ] {
