@@ -148,11 +148,11 @@ codes! {
     WechatNotBound = ("WECHAT_NOT_BOUND", 104_021, CONFLICT, FailedPrecondition, "no WeChat identity is bound to this account: send a code to /usercenter/v1/user/wxMiniAuth with this token, then pay"),
 
     /// The refund is more than is left of the payment.
-    RefundExceeds = ("REFUND_EXCEEDS", 104_020, CONFLICT, FailedPrecondition, "so much is not left to refund"),
+    RefundExceeds = ("REFUND_EXCEEDS", 104_008, CONFLICT, FailedPrecondition, "so much is not left to refund"),
     /// No case has this id.
-    CaseNotFound = ("CASE_NOT_FOUND", 104_021, NOT_FOUND, NotFound, "case no exists"),
+    CaseNotFound = ("CASE_NOT_FOUND", 104_009, NOT_FOUND, NotFound, "case no exists"),
     /// The case was resolved, by somebody else or otherwise.
-    CaseState = ("CASE_STATE", 104_022, CONFLICT, FailedPrecondition, "the case is resolved"),
+    CaseState = ("CASE_STATE", 104_010, CONFLICT, FailedPrecondition, "the case is resolved"),
 
     /// The job's lease is held by somebody else.
     StaleToken = ("STALE_TOKEN", 105_001, CONFLICT, FailedPrecondition, "stale fencing token"),

@@ -1,6 +1,7 @@
 //! What tests of more than one crate need: a database each, a fixed clock, servers and fakes in the same process.
 
 mod database;
+pub mod providers;
 mod proxy;
 
 use std::convert::Infallible;

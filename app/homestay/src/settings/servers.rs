@@ -335,7 +335,7 @@ mod tests {
     fn a_payment_provider_is_given_whole_where_payments_are_made() {
         let cases: [(&str, Change); 6] = [
             ("payment.wechat.app_id", |s| {
-                s.payment.provider = "wechat".to_owned()
+                s.payment.provider = "wechat".to_owned();
             }),
             ("payment.wechat.mch_id", |s| {
                 s.payment.wechat.app_id = "wx1".to_owned();

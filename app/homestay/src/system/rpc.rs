@@ -126,15 +126,9 @@ impl Parts<'_> {
             format!("payment.{key}: {}", error.message())
         })?;
         let users = UserCenterClient::new(self.links.of(target, Domain::Usercenter)?);
-        let service = payment_rpc::PaymentService::new(
-            db.clone(),
-            ids.clone(),
-            clock.clone(),
-            orders.clone(),
-            providers,
-        )
-        .with_users(users)
-        .with_rates(rates);
+        let service = payment_rpc::PaymentService::new(db.clone(), ids, clock.clone(), orders, providers)
+            .with_users(users)
+            .with_rates(rates);
         Ok(self.bind(target, PaymentServer::new(service)))
     }
 

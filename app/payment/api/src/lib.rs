@@ -1,6 +1,7 @@
 //! payment-api: paying over HTTP. JSON and raw callbacks in, calls to payment-rpc out.
 
 mod callback;
+mod cases;
 mod looklook;
 mod page;
 mod rest;

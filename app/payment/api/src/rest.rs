@@ -1,4 +1,4 @@
-//! The REST face: `/v1/payments`.
+//! The REST face: `/v1/payments`, and `/v1/cases` with it.
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -19,6 +19,7 @@ pub fn rest(api: Api) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(create_payment))
         .routes(routes!(get_payment))
+        .merge(crate::cases::routes())
         .with_state(api)
 }
 
@@ -53,6 +54,10 @@ pub struct PaymentJson {
     pub amount_cents: i64,
     /// What went back of it.
     pub refunded_cents: i64,
+    /// That, and what is on its way back.
+    pub refund_reserved_cents: i64,
+    /// What of the order it pays: 0 the booking itself, else the number of a change.
+    pub charge: i64,
     /// ISO 4217.
     #[schema(example = "CNY")]
     pub currency: String,
@@ -110,6 +115,8 @@ impl From<pb::PaymentView> for PaymentJson {
             state: view.state,
             amount_cents: view.amount_cents,
             refunded_cents: view.refunded_cents,
+            refund_reserved_cents: view.refund_reserved_cents,
+            charge: view.charge,
             currency: view.currency,
             pay_url: view.pay_url,
             expires_at: rfc3339(view.expires_at_ms),

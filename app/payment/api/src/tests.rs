@@ -5,186 +5,22 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Request, Response, header};
 use homestay_clock::Clock;
-use homestay_error::{Code, Error};
 use homestay_http::auth::Claims;
 use homestay_http::{Edge, Keys};
-use homestay_proto::common::Empty;
-use homestay_proto::payment as pb;
-use homestay_proto::payment::payment_server::{Payment, PaymentServer};
+use homestay_proto::payment::payment_server::PaymentServer;
 use homestay_testkit::NOW_MS;
 use homestay_types::Role;
 use http_body_util::BodyExt;
-use tonic::Status;
 use tower::ServiceExt;
 
+mod cases;
+mod fake;
+
+use self::fake::FakePayment;
 use crate::{Api, looklook, rest, sandbox};
 
 const ORDER: &str = "HSO2026112110155900000001";
 const PAYMENT: &str = "PMT2026112110160000000002";
-
-struct FakePayment;
-
-type Reply<T> = Result<tonic::Response<T>, Status>;
-
-fn actor<T>(request: &tonic::Request<T>) -> String {
-    let actor = request.metadata().get("x-homestay-actor").unwrap();
-    actor.to_str().unwrap().to_owned()
-}
-
-fn view() -> pb::PaymentView {
-    pb::PaymentView {
-        sn: PAYMENT.to_owned(),
-        order_sn: ORDER.to_owned(),
-        user_id: 7,
-        provider: "sandbox".to_owned(),
-        state: "pending".to_owned(),
-        amount_cents: 25_600,
-        currency: "CNY".to_owned(),
-        pay_url: "http://127.0.0.1:8888/sandbox/pay/t".to_owned(),
-        expires_at_ms: NOW_MS + 1_800_000,
-        created_at_ms: NOW_MS,
-        ..Default::default()
-    }
-}
-
-fn charge(state: &str) -> pb::SandboxCharge {
-    pb::SandboxCharge {
-        token: "t".to_owned(),
-        payment_sn: PAYMENT.to_owned(),
-        description: "Lake house <b>&</b>, 2026-12-01 to 2026-12-03".to_owned(),
-        amount_cents: 25_600,
-        currency: "CNY".to_owned(),
-        state: state.to_owned(),
-        expires_at_ms: NOW_MS + 1_800_000,
-    }
-}
-
-#[tonic::async_trait]
-impl Payment for FakePayment {
-    async fn create(&self, request: tonic::Request<pb::CreateRequest>) -> Reply<pb::PaymentView> {
-        assert_eq!(actor(&request), "user/7/guest");
-        let request = request.into_inner();
-        if request.idempotency_key == "used" {
-            assert_eq!(request.route, "POST /v1/payments");
-            return Err(Error::new(Code::IdempotencyKeyReused).into());
-        }
-        if request.service_type != "homestayOrder" {
-            return Err(Error::new(Code::ServiceType).into());
-        }
-        match request.order_sn.as_str() {
-            ORDER => Ok(tonic::Response::new(view())),
-            "wechat" => Ok(tonic::Response::new(pb::PaymentView {
-                pay_url: String::new(),
-                wechat: Some(pb::WechatPrepay {
-                    appid: "wx1".to_owned(),
-                    nonce_str: "n".to_owned(),
-                    pay_sign: "s".to_owned(),
-                    package: "prepay_id=1".to_owned(),
-                    timestamp: "1795219200".to_owned(),
-                    sign_type: "RSA".to_owned(),
-                }),
-                ..view()
-            })),
-            "cancelled" => Err(Error::new(Code::NotPayable).into()),
-            "down" => Err(Error::new(Code::Provider).into()),
-            _ => Err(Error::new(Code::OrderNotFound).into()),
-        }
-    }
-
-    async fn get(&self, request: tonic::Request<pb::GetRequest>) -> Reply<pb::PaymentView> {
-        assert_eq!(actor(&request), "user/7/guest");
-        if request.get_ref().sn != PAYMENT {
-            return Err(Error::new(Code::PaymentNotFound).into());
-        }
-        Ok(tonic::Response::new(pb::PaymentView {
-            state: "captured".to_owned(),
-            captured_at_ms: NOW_MS + 1,
-            ..view()
-        }))
-    }
-
-    /// Takes what says "good", refuses all else, and says what it was given.
-    async fn callback(&self, request: tonic::Request<pb::CallbackRequest>) -> Reply<pb::CallbackReply> {
-        assert_eq!(actor(&request), "anonymous");
-        let request = request.into_inner();
-        let good = request.body == b"good" && request.headers.contains_key("sandbox-signature");
-        if request.body == b"fail" {
-            return Err(Error::internal("broken").into());
-        }
-        let (status, body) = if good {
-            (200, format!("SUCCESS {}", request.provider))
-        } else {
-            (400, "FAIL".to_owned())
-        };
-        Ok(tonic::Response::new(pb::CallbackReply {
-            status,
-            content_type: "text/plain; charset=utf-8".to_owned(),
-            body: body.into_bytes(),
-        }))
-    }
-
-    async fn sandbox_page(
-        &self,
-        request: tonic::Request<pb::SandboxPageRequest>,
-    ) -> Reply<pb::SandboxCharge> {
-        assert_eq!(actor(&request), "anonymous");
-        match request.get_ref().token.as_str() {
-            "t" => Ok(tonic::Response::new(charge("open"))),
-            _ => Err(Error::new(Code::NotFound).into()),
-        }
-    }
-
-    async fn sandbox_act(&self, request: tonic::Request<pb::SandboxActRequest>) -> Reply<pb::SandboxCharge> {
-        let request = request.into_inner();
-        match (request.token.as_str(), request.action.as_str()) {
-            ("t", "pay") => Ok(tonic::Response::new(charge("captured"))),
-            ("t", "fail") => Ok(tonic::Response::new(charge("failed"))),
-            ("t", "pay-late") => Ok(tonic::Response::new(charge("late"))),
-            ("t", _) => Err(Error::invalid("action", "must be pay, fail or pay-late").into()),
-            _ => Err(Error::new(Code::NotFound).into()),
-        }
-    }
-
-    async fn list_for_order(&self, _: tonic::Request<pb::ListForOrderRequest>) -> Reply<pb::PaymentList> {
-        unreachable!("no route")
-    }
-    async fn close_for_order(
-        &self,
-        _: tonic::Request<pb::CloseForOrderRequest>,
-    ) -> Reply<pb::CloseForOrderReply> {
-        unreachable!("no route")
-    }
-    async fn refund(&self, _: tonic::Request<pb::RefundRequest>) -> Reply<pb::RefundView> {
-        unreachable!("no route")
-    }
-    async fn execute_refund(&self, _: tonic::Request<pb::ExecuteRefundRequest>) -> Reply<pb::RefundView> {
-        unreachable!("no route")
-    }
-    async fn sweep(&self, _: tonic::Request<Empty>) -> Reply<pb::SweepReply> {
-        unreachable!("no route")
-    }
-    async fn sandbox_deliver(&self, _: tonic::Request<pb::SandboxDeliverRequest>) -> Reply<Empty> {
-        unreachable!("no route")
-    }
-    async fn settle(&self, _: tonic::Request<pb::SettleRequest>) -> Reply<pb::SettleReply> {
-        unreachable!("not called")
-    }
-    async fn open_case(&self, _: tonic::Request<pb::OpenCaseRequest>) -> Reply<pb::Case> {
-        unreachable!("not called")
-    }
-    async fn list_cases(&self, _: tonic::Request<pb::ListCasesRequest>) -> Reply<pb::CaseList> {
-        unreachable!("not called")
-    }
-    async fn get_case(&self, _: tonic::Request<pb::GetCaseRequest>) -> Reply<pb::Case> {
-        unreachable!("not called")
-    }
-    async fn note_case(&self, _: tonic::Request<pb::NoteCaseRequest>) -> Reply<pb::Case> {
-        unreachable!("not called")
-    }
-    async fn resolve_case(&self, _: tonic::Request<pb::ResolveCaseRequest>) -> Reply<pb::Case> {
-        unreachable!("not called")
-    }
-}
 
 fn keys() -> Keys {
     Keys::new(
@@ -217,12 +53,16 @@ async fn text(response: Response<Body>) -> String {
 
 /// The guest 7's.
 fn token() -> String {
+    token_of(7, Role::Guest)
+}
+
+fn token_of(user_id: i64, role: Role) -> String {
     let now = NOW_MS / 1000;
     let claims = Claims {
         exp: now + 60,
         iat: now,
-        user_id: 7,
-        role: Role::Guest,
+        user_id,
+        role,
     };
     format!("Bearer {}", keys().sign(&claims).unwrap())
 }
@@ -324,7 +164,7 @@ async fn the_rest_face_makes_and_shows_payments() {
     let body = format!(r#"{{"orderSn":"{ORDER}"}}"#);
     let head = format!(r#"{{"sn":"{PAYMENT}","orderSn":"{ORDER}","provider":"sandbox""#);
     let times = r#""expiresAt":"2026-11-21T00:30:00.000Z","createdAt":"2026-11-21T00:00:00.000Z""#;
-    let money = r#""amountCents":25600,"refundedCents":0,"currency":"CNY","payUrl":"http://127.0.0.1:8888/sandbox/pay/t""#;
+    let money = r#""amountCents":25600,"refundedCents":0,"refundReservedCents":0,"charge":0,"currency":"CNY","payUrl":"http://127.0.0.1:8888/sandbox/pay/t""#;
     assert_eq!(
         call("POST /v1/payments", &body).await,
         format!(r#"201 {head},"state":"pending",{money},{times},"capturedAt":null}}"#)
@@ -505,8 +345,25 @@ fn the_rest_face_describes_its_routes() {
     let (_, described) = rest(api).split_for_parts();
     let described = serde_json::to_value(described).unwrap();
     let paths: Vec<_> = described["paths"].as_object().unwrap().keys().collect();
-    assert_eq!(paths, ["/v1/payments", "/v1/payments/{sn}"]);
-    for schema in ["NewPayment", "PaymentJson", "Problem"] {
+    assert_eq!(
+        paths,
+        [
+            "/v1/cases",
+            "/v1/cases/{id}",
+            "/v1/cases/{id}/notes",
+            "/v1/cases/{id}/resolve",
+            "/v1/payments",
+            "/v1/payments/{sn}"
+        ]
+    );
+    for schema in [
+        "NewPayment",
+        "PaymentJson",
+        "CasePage",
+        "WholeCase",
+        "Resolution",
+        "Problem",
+    ] {
         assert!(described["components"]["schemas"][schema].is_object(), "{schema}");
     }
 }

@@ -10,6 +10,7 @@ use homestay_telemetry::metrics;
 use prometheus::IntGaugeVec;
 
 use crate::refund;
+use crate::refund_rule::Ask;
 use crate::service::PaymentService;
 use crate::store::case::{self as rows, Filter, Resolution};
 use crate::store::{self, Payment};
@@ -28,8 +29,8 @@ pub(crate) const MONEY_WITHOUT_ORDER: &str = "money_without_order";
 const UNKNOWN_ORDER: &str = "unknown_order";
 /// Longest note, reason and detail.
 const TEXT: usize = 2_000;
-/// Most cases of a page.
-const PAGE: i64 = 100;
+/// Most cases of a page, and one that tells whether there is another.
+const PAGE: i64 = 101;
 
 /// Open cases.
 static OPEN: LazyLock<IntGaugeVec> = LazyLock::new(|| {
@@ -401,7 +402,7 @@ async fn act(tx: &mut Tx, ids: &Ids, case: &Case, action: Action, now_ms: i64) -
         Action::RetryRefund => refund::retry(tx, ids, &case.new.refund_sn, now_ms).await,
         Action::Refund if case.new.payment_sn.is_empty() => Err(none("payment")),
         Action::Refund => {
-            let ask = refund::Ask {
+            let ask = Ask {
                 amount_cents: 0,
                 key: format!("case:{}", case.id),
                 reason: case.resolution.clone(),

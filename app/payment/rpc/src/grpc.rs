@@ -11,7 +11,7 @@ use crate::cases::{Case, Entry, NewCase};
 use crate::keys::Key;
 use crate::ledger::Kept;
 use crate::provider::WechatPrepay;
-use crate::refund::Ask;
+use crate::refund_rule::Ask;
 use crate::sandbox::Charge;
 use crate::service::PaymentService;
 use crate::store::case::Filter;

@@ -17,6 +17,7 @@ mod payer;
 mod provider;
 mod read;
 mod refund;
+mod refund_rule;
 mod remote;
 pub mod sandbox;
 mod service;

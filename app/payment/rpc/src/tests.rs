@@ -1,11 +1,19 @@
 //! Payment-rpc behind its guard, over a real database, a fake order-rpc, and the sandbox with faults in front of it. Its
 //! callbacks travel over HTTP to a small listener that hands them to the Callback method.
 
+mod books;
 mod callback;
+mod cases;
+mod charges;
 mod close;
 mod create;
 mod late;
+mod migration;
+mod parts;
+mod prune;
 mod refund;
+mod roads;
+mod settlement;
 mod shaky;
 mod support;
 mod sweep;

@@ -109,7 +109,7 @@ fn reference(payment_sn: &str) -> String {
 pub struct Notification {
     /// The same at every delivery.
     pub event_id: String,
-    /// `captured`, `failed` or `refunded`.
+    /// `captured`, `failed`, `closed`, `refunded` or `refund_failed`.
     pub kind: String,
     /// The merchant's number.
     pub payment_sn: String,
@@ -246,7 +246,9 @@ impl PaymentProvider for Sandbox {
         let kind = match said.kind.as_str() {
             "captured" => EventKind::Captured,
             "failed" => EventKind::Failed,
+            "closed" => EventKind::Closed,
             "refunded" => EventKind::Refunded,
+            "refund_failed" => EventKind::RefundFailed,
             _ => return Err(refused("unknown kind")),
         };
         Ok(ProviderEvent {

@@ -2,15 +2,12 @@ use futures::future::join_all;
 use homestay_error::Code;
 use homestay_proto::payment as pb;
 
+use super::books::assert_books;
 use super::shaky::Fault;
 use super::support::{World, code, says};
 
 async fn captured(world: &World) -> pb::PaymentView {
-    let order = world.order(25_600);
-    let payment = world.create(&order).await.unwrap();
-    assert_eq!(world.act(&payment, "pay").await.unwrap().state, "captured");
-    assert_eq!(world.run_jobs().await, []);
-    world.get(&payment.sn).await
+    world.captured(25_600).await
 }
 
 #[tokio::test]
@@ -94,6 +91,8 @@ async fn a_refused_refund_stays_visible_and_is_not_asked_for_again() {
     assert_eq!(world.execute_refund(&refund.sn).await.unwrap().state, "failed");
     assert_eq!(world.get(&payment.sn).await.state, "refund_pending");
     assert_eq!(world.statuses().await, [1]);
+    assert_eq!(world.open_cases().await, ["refund_refused"]);
+    assert_books(&world).await;
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use tonic::{Request, Response, Status};
 
 use super::shaky::{Fault, Shaky};
 use crate::sandbox::{HEADER, Notification, Sandbox, sign};
-use crate::{Config, METHODS, MIGRATIONS, PaymentService, Providers};
+use crate::{Config, METHODS, MIGRATIONS, PaymentService, Providers, Rates};
 
 pub const GUEST: i64 = 7;
 pub const STRANGER: i64 = 8;
@@ -106,6 +106,10 @@ pub struct World {
 
 impl World {
     pub async fn start() -> Self {
+        Self::with_rates(0, 0).await
+    }
+
+    pub async fn with_rates(fee_bp: i64, commission_bp: i64) -> Self {
         let db = homestay_testkit::database(MIGRATIONS).await;
         let (clock, ids) = homestay_testkit::clock();
         let orders = FakeOrders::default();
@@ -128,7 +132,12 @@ impl World {
         );
         let provider = Arc::new(Shaky::new(sandbox.clone()));
         let providers = Providers::new(provider.clone()).with_sandbox_page(sandbox);
-        let payment = PaymentService::new(db.db.clone(), ids.clone(), clock.clone(), order, providers);
+        let rates = Rates {
+            fee_bp,
+            commission_bp,
+        };
+        let payment = PaymentService::new(db.db.clone(), ids.clone(), clock.clone(), order, providers)
+            .with_rates(rates);
         let slot = serve(PaymentServer::new(payment), METHODS);
         let deaf = Arc::new(AtomicBool::new(false));
         let payment = PaymentClient::new(channel_as(&slot, &Actor::Anonymous));
@@ -179,6 +188,8 @@ impl World {
             currency: "CNY".to_owned(),
             state: "awaiting_payment".to_owned(),
             pay_before_ms: NOW_MS + i64::try_from(PAY_BEFORE.as_millis()).unwrap(),
+            due_cents: total_cents,
+            due_before_ms: NOW_MS + i64::try_from(PAY_BEFORE.as_millis()).unwrap(),
             ..Default::default()
         };
         self.orders.0.lock().unwrap().insert(sn.clone(), order);
@@ -201,7 +212,21 @@ impl World {
     /// The order may be paid until this much later than now.
     pub fn extend_order(&self, sn: &str, by: Duration) {
         let until = self.clock.now_ms() + i64::try_from(by.as_millis()).unwrap();
-        self.orders.0.lock().unwrap().get_mut(sn).unwrap().pay_before_ms = until;
+        let mut orders = self.orders.0.lock().unwrap();
+        let order = orders.get_mut(sn).unwrap();
+        (order.pay_before_ms, order.due_before_ms) = (until, until);
+    }
+
+    /// The order waits for this to be paid for this charge.
+    pub fn set_due(&self, sn: &str, charge: i64, cents: i64) {
+        let mut orders = self.orders.0.lock().unwrap();
+        let order = orders.get_mut(sn).unwrap();
+        (order.due_charge, order.due_cents) = (charge, cents);
+    }
+
+    /// There never was such an order.
+    pub fn forget_order(&self, sn: &str) {
+        self.orders.0.lock().unwrap().remove(sn);
     }
 
     pub fn fail(&self, method: &'static str, fault: Fault) {
@@ -252,11 +277,56 @@ impl World {
         Ok(self.as_service().refund(request).await?.into_inner())
     }
 
+    /// A part of a payment, under a key.
+    pub async fn refund_part(
+        &self,
+        payment_sn: &str,
+        cents: i64,
+        key: &str,
+    ) -> Result<pb::RefundView, Status> {
+        let request = pb::RefundRequest {
+            payment_sn: payment_sn.to_owned(),
+            reason: "a change".to_owned(),
+            amount_cents: cents,
+            key: key.to_owned(),
+        };
+        Ok(self.as_service().refund(request).await?.into_inner())
+    }
+
+    /// A payment of the guest that was captured.
+    pub async fn captured(&self, cents: i64) -> pb::PaymentView {
+        let order = self.order(cents);
+        let payment = self.create(&order).await.unwrap();
+        assert_eq!(self.act(&payment, "pay").await.unwrap().state, "captured");
+        assert_eq!(self.run_jobs().await, []);
+        self.get(&payment.sn).await
+    }
+
+    /// Kinds of the cases that are open, oldest first.
+    pub async fn open_cases(&self) -> Vec<String> {
+        let request = pb::ListCasesRequest {
+            limit: 100,
+            state: "open".to_owned(),
+            ..Default::default()
+        };
+        let reply = self.as_staff(STAFF).list_cases(request).await.unwrap();
+        let cases = reply.into_inner().cases.into_iter().rev();
+        cases.map(|case| case.kind).collect()
+    }
+
     pub async fn execute_refund(&self, refund_sn: &str) -> Result<pb::RefundView, Status> {
         let request = pb::ExecuteRefundRequest {
             refund_sn: refund_sn.to_owned(),
         };
         Ok(self.as_service().execute_refund(request).await?.into_inner())
+    }
+
+    pub async fn execute_refund_state(&self, refund_sn: &str) -> String {
+        sqlx::query_scalar("SELECT state FROM refund WHERE sn = $1")
+            .bind(refund_sn.to_owned())
+            .fetch_one(self.db.db.read())
+            .await
+            .unwrap()
     }
 
     pub async fn sweep(&self) -> i64 {

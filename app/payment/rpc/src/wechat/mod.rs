@@ -313,7 +313,7 @@ impl PaymentProvider for WechatPay {
             Said::No(problem) if is_unknown(&problem) => return Ok(CloseOutcome::Closed),
             // Paid or closed already: the books tell which.
             Said::No(problem) => {
-                tracing::info!(payment.sn = %intent.payment_sn, code = problem.code, "not closed")
+                tracing::info!(payment.sn = %intent.payment_sn, code = problem.code, "not closed");
             }
         }
         match self.query(intent).await? {

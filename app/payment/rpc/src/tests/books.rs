@@ -1,0 +1,80 @@
+use homestay_db::Db;
+use sqlx::Row;
+
+use super::support::World;
+
+/// Each must find nothing.
+const DISAGREEMENTS: &[(&str, &str)] = &[
+    (
+        "a transaction of the ledger does not sum to zero",
+        "SELECT t.kind || ' ' || t.ref FROM ledger_txn t LEFT JOIN ledger_entry e ON e.txn_id = t.id AND e.currency = t.currency \
+         GROUP BY t.id, t.kind, t.ref HAVING COUNT(e.line) < 2 OR SUM(e.amount_cents) <> 0",
+    ),
+    (
+        "an entry belongs to no transaction",
+        "SELECT e.account FROM ledger_entry e LEFT JOIN ledger_txn t ON t.id = e.txn_id AND t.currency = e.currency \
+         WHERE t.id IS NULL",
+    ),
+    (
+        "a currency does not sum to zero",
+        "SELECT currency FROM ledger_entry GROUP BY currency HAVING SUM(amount_cents) <> 0",
+    ),
+    (
+        "what an order holds is not what was captured, less what went back and was passed on",
+        "SELECT o.order_sn FROM pay_order o WHERE \
+         (SELECT COALESCE(SUM(e.amount_cents), 0) FROM ledger_entry e JOIN ledger_txn t ON t.id = e.txn_id \
+          WHERE t.order_sn = o.order_sn AND e.account = 'guest_funds') <> \
+         (SELECT COALESCE(SUM(p.amount_cents - p.refunded_cents), 0) FROM payment p WHERE p.order_sn = o.order_sn \
+          AND p.captured_at_ms > 0) - o.settled_cents",
+    ),
+    (
+        "a payment's postings are not its state's",
+        "SELECT p.sn FROM payment p WHERE \
+         (SELECT COUNT(*) FROM ledger_txn t WHERE t.kind = 'authorise' AND t.ref = p.sn) <> 1 \
+         OR (SELECT COUNT(*) FROM ledger_txn t WHERE t.kind = 'capture' AND t.ref = p.sn) <> \
+            CASE WHEN p.state IN ('captured', 'refund_pending', 'refunded') THEN 1 ELSE 0 END \
+         OR (SELECT COALESCE(SUM(e.amount_cents), 0) FROM ledger_entry e JOIN ledger_txn t ON t.id = e.txn_id \
+             WHERE t.payment_sn = p.sn AND e.account = 'authorised_contra') <> \
+            CASE WHEN p.state IN ('created', 'pending') THEN p.amount_cents ELSE 0 END",
+    ),
+    (
+        "a payment's refunds are not what it says",
+        "SELECT p.sn FROM payment p WHERE p.refunded_cents > p.refund_reserved_cents \
+         OR p.refund_reserved_cents <> (SELECT COALESCE(SUM(r.amount_cents), 0) FROM refund r WHERE r.payment_sn = p.sn) \
+         OR p.refunded_cents <> (SELECT COALESCE(SUM(r.amount_cents), 0) FROM refund r \
+                                 WHERE r.payment_sn = p.sn AND r.state = 'succeeded')",
+    ),
+    (
+        "a refund that was refused has no case, or one that was not has an open one",
+        "SELECT r.sn FROM refund r WHERE (SELECT COUNT(*) FROM pay_case c WHERE c.kind = 'refund_refused' AND c.ref = r.sn) \
+         < CASE WHEN r.state = 'failed' THEN 1 ELSE 0 END \
+         OR (r.state = 'succeeded' AND EXISTS (SELECT 1 FROM pay_case c WHERE c.ref = r.sn AND c.state = 'open'))",
+    ),
+];
+
+/// Payments, refunds, ledger and cases agree.
+pub async fn assert_books(world: &World) {
+    assert_books_of(&world.db.db).await;
+}
+
+pub async fn assert_books_of(db: &Db) {
+    for (what, sql) in DISAGREEMENTS {
+        let found = sqlx::query(*sql).fetch_all(db.read()).await.unwrap();
+        let found: Vec<String> = found.iter().map(|row| row.get(0)).collect();
+        assert!(found.is_empty(), "{what}: {found:?}");
+    }
+}
+
+/// Balances by account, those that are not zero, by name.
+pub async fn balances(db: &Db) -> Vec<(String, i64)> {
+    let rows = sqlx::query(
+        "SELECT account, CAST(SUM(amount_cents) AS BIGINT) AS cents FROM ledger_entry GROUP BY account \
+         HAVING SUM(amount_cents) <> 0 ORDER BY account",
+    )
+    .fetch_all(db.read())
+    .await
+    .unwrap();
+    rows.iter()
+        .map(|row| (row.get("account"), row.get("cents")))
+        .collect()
+}
