@@ -13,6 +13,7 @@ mod provision;
 mod reader;
 mod scram;
 mod seat;
+mod snapshot;
 mod wait;
 mod writer;
 
@@ -43,6 +44,7 @@ pub use migrate::{Migrations, migrate_postgres};
 pub use provision::provision;
 pub use reader::Reader;
 pub use seat::Share;
+pub use snapshot::Snapshot;
 pub use wait::await_postgres;
 
 /// Which database answers. Only statements that exist in two forms ask.

@@ -118,7 +118,7 @@ impl Fleet {
                     self.folder.display()
                 );
                 assert!(
-                    begin.elapsed() < Duration::from_secs(60),
+                    begin.elapsed() < crate::READY,
                     "{target} is not ready; see {}",
                     self.folder.display()
                 );

@@ -19,10 +19,12 @@ use load::{Load, Places};
 const AWAY: Duration = Duration::from_secs(20);
 /// What waited for them is to be delivered within 30 s of their return, and bookings to succeed within 3 s of Postgres'. How long
 /// it took is printed; these are the times after which it never will, on any machine.
-const DELIVERED: Duration = Duration::from_secs(120);
-const SERVES_AGAIN: Duration = Duration::from_secs(20);
+const DELIVERED: Duration = Duration::from_secs(240);
+const SERVES_AGAIN: Duration = Duration::from_secs(60);
+/// The same for a process that begins.
+const READY: Duration = Duration::from_secs(90);
 /// The last sweep of nights that no order has claimed comes so late, and then some.
-const SETTLED: Duration = Duration::from_secs(100);
+const SETTLED: Duration = Duration::from_secs(200);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_processes_and_servers_failing_under_load_nothing_is_lost_and_nothing_is_left_over() {
@@ -43,7 +45,7 @@ async fn with_processes_and_servers_failing_under_load_nothing_is_lost_and_nothi
     };
     let load = Load::start(&places, 4);
     say("load has begun");
-    until(Duration::from_secs(30), "the first bookings are paid", || {
+    until(READY, "the first bookings are paid", || {
         load.seen(|seen| seen.paid.len() >= 8)
     })
     .await;
@@ -52,10 +54,7 @@ async fn with_processes_and_servers_failing_under_load_nothing_is_lost_and_nothi
         fleet.kill_one(target);
         pause(Duration::from_secs(2)).await;
     }
-    until(Duration::from_secs(30), "all are ready after the kills", || {
-        fleet.all_ready()
-    })
-    .await;
+    until(READY, "all are ready after the kills", || fleet.all_ready()).await;
     say("every kind of process was killed once");
 
     let back = without(&engines, &fleet, &load, "kafka").await;
@@ -72,7 +71,7 @@ async fn with_processes_and_servers_failing_under_load_nothing_is_lost_and_nothi
     ));
 
     engines.stop("postgres");
-    let (without_it, client) = (Instant::now(), homestay_http::client(Duration::from_secs(5)));
+    let (without_it, client) = (Instant::now(), homestay_http::client(load::PATIENCE));
     while without_it.elapsed() < Duration::from_secs(6) {
         let answer = client
             .get(format!("{}/v1/homestays/1000001", fleet.api(2)))
@@ -142,7 +141,11 @@ async fn without(engines: &Engines, fleet: &Fleet, load: &Load, name: &str) -> i
         "{paid} bookings were paid without {name}; sent again: {}",
         failures.len()
     ));
-    assert!(fleet.all_ready(), "ready without {name}");
+    // A process that is asked in a busy moment may miss its own deadline once; one that needs the server misses it for ever.
+    until(Duration::from_secs(10), &format!("ready without {name}"), || {
+        fleet.all_ready()
+    })
+    .await;
     engines.start(name);
     unix_ms()
 }

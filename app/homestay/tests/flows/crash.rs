@@ -211,10 +211,8 @@ async fn disagreements(place: &Place) -> Vec<String> {
                  WHERE o.state = 'cancelled' AND p.state = 'captured'",
             ),
             (
-                // A tick has one try, as the next tick is its retry: one that was killed in hand is dead, and nothing is lost.
                 "dead letter",
-                "SELECT kind || ' ' || last_error FROM {mqueue}.job WHERE state = 3 \
-                 AND (unique_key IS NULL OR unique_key NOT LIKE 'cron:%')",
+                "SELECT kind || ' ' || last_error FROM {mqueue}.job WHERE state = 3",
             ),
         ],
     )

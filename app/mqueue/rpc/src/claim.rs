@@ -6,6 +6,7 @@ use homestay_proto::mqueue as pb;
 use homestay_rpc::deadline;
 use tokio::time::Instant;
 
+use crate::rules::State;
 use crate::store::{self, Claimed, Claimer};
 use crate::{MqueueService, metrics};
 
@@ -105,16 +106,18 @@ async fn take(mqueue: &MqueueService, queue: &str, worker: &str, max: i64) -> Re
         .await?;
     drop(caller);
 
-    let (dead, claimed): (Vec<Claimed>, Vec<Claimed>) = claimed.into_iter().partition(|job| job.dead);
-    for job in &dead {
+    let (claimed, ended): (Vec<Claimed>, Vec<Claimed>) =
+        claimed.into_iter().partition(|job| job.state == State::Running);
+    for job in &ended {
         tracing::warn!(
             queue,
             kind = job.kind,
             job = job.id,
-            "a job's last lease ran out: it is a dead letter"
+            state = job.state.name(),
+            "a job's last lease ran out"
         );
+        metrics::count(queue, metrics::given_up(job.state), 1);
     }
-    metrics::count(queue, "dead", dead.len());
     metrics::count(queue, "claimed", claimed.len());
     let lateness = metrics::LATENESS.with_label_values(&[queue]);
     let jobs = claimed.into_iter().map(|job| {

@@ -48,13 +48,13 @@ pub(crate) async fn finish(mqueue: &MqueueService, results: Vec<pb::Result>) -> 
     }
     // A lease's attempt does not change while it is held, so this may be read before the transaction.
     let failing: Vec<Lease> = bad.iter().map(|(lease, ..)| *lease).collect();
-    let attempts = store::attempts(&mqueue.db, &failing).await?;
+    let tries = store::tries(&mqueue.db, &failing).await?;
     let now_ms = mqueue.clock.now_ms();
     let ended: Vec<Ended> = bad
         .into_iter()
         .filter_map(|(lease, failed, error)| {
-            let (attempt, max) = attempts.get(&lease)?;
-            let (state, next_at_ms) = rules::after_failure(failed, *attempt, *max, now_ms, rand::random());
+            let tries = *tries.get(&lease)?;
+            let (state, next_at_ms) = rules::after_failure(failed, tries, now_ms, rand::random());
             Some(Ended {
                 lease,
                 state,
@@ -70,17 +70,21 @@ pub(crate) async fn finish(mqueue: &MqueueService, results: Vec<pb::Result>) -> 
             .db
             .write_one(move |tx| Box::pin(async move { store::done(tx, &done, now_ms).await }))
             .await?;
+        for job in &after {
+            metrics::count(&job.queue, "done", 1);
+        }
     }
     if !ended.is_empty() {
         let failed = mqueue
             .db
-            .write_one(move |tx| Box::pin(async move { store::failed(tx, ended, now_ms).await }));
-        after.extend(failed.await?);
+            .write_one(move |tx| Box::pin(async move { store::failed(tx, ended, now_ms).await }))
+            .await?;
+        for job in &failed {
+            announce(mqueue, job);
+        }
+        after.extend(failed);
     }
 
-    for job in &after {
-        announce(mqueue, job);
-    }
     let accepted: HashSet<i64> = after.iter().map(|job| job.id).collect();
     let verdicts = leases.iter().zip(&first);
     Ok(verdicts
@@ -88,10 +92,10 @@ pub(crate) async fn finish(mqueue: &MqueueService, results: Vec<pb::Result>) -> 
         .collect())
 }
 
+/// Tells what a failed try led to.
 fn announce(mqueue: &MqueueService, job: &After) {
     let event = match job.state {
-        State::Done => "done",
-        State::Dead => "dead",
+        State::Done | State::Dead => metrics::given_up(job.state),
         State::Ready | State::Running => {
             mqueue.bell.ring(&job.queue, job.next_at_ms);
             "retried"

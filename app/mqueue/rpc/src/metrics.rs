@@ -5,11 +5,13 @@ use std::sync::LazyLock;
 use homestay_telemetry::metrics;
 use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
 
+use crate::rules::State;
+
 /// What became of jobs.
 pub(crate) static JOBS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     metrics::counter(
         "mqueue_jobs_total",
-        "Jobs by what happened to them: enqueued, known, claimed, done, retried, dead, refused, released.",
+        "Jobs by what happened to them: enqueued, known, claimed, done, retried, dead, missed (ticks), refused, released.",
         &["queue", "event"],
     )
 });
@@ -43,6 +45,14 @@ pub(crate) fn count(queue: &str, event: &str, jobs: usize) {
     if jobs > 0 {
         JOBS.with_label_values(&[queue, event])
             .inc_by(u64::try_from(jobs).unwrap_or(u64::MAX));
+    }
+}
+
+/// The event of a job that is out of tries, by the state it has then.
+pub(crate) fn given_up(state: State) -> &'static str {
+    match state {
+        State::Done => "missed",
+        State::Ready | State::Running | State::Dead => "dead",
     }
 }
 

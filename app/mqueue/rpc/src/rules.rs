@@ -7,7 +7,7 @@ pub enum State {
     Ready,
     /// Under a lease.
     Running,
-    /// Done; kept for a while.
+    /// Done, or a tick that was missed: the next tick is its retry, and the error says why. Kept for a while.
     Done,
     /// A dead letter, kept until an operator decides.
     Dead,
@@ -81,16 +81,25 @@ pub enum Failed {
     Dead,
 }
 
-/// What becomes of a job whose try number `attempt` of `max_attempts` failed at `now_ms`: its state and, if it is to be tried
-/// again, when.
+/// How often a job has been tried, and what that means for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tries {
+    /// Number of the try, from 1.
+    pub attempt: i64,
+    /// The last one.
+    pub max_attempts: i64,
+    /// It repeats by itself, so that nobody has to look at one that failed for good.
+    pub tick: bool,
+}
+
+/// What becomes of a job whose try failed at `now_ms`: its state and, if it is to be tried again, when.
 #[must_use]
-pub fn after_failure(
-    failed: Failed,
-    attempt: i64,
-    max_attempts: i64,
-    now_ms: i64,
-    random: u32,
-) -> (State, i64) {
+pub fn after_failure(failed: Failed, tries: Tries, now_ms: i64, random: u32) -> (State, i64) {
+    let Tries {
+        attempt,
+        max_attempts,
+        tick,
+    } = tries;
     match failed {
         Failed::Retry { after_ms } if attempt < max_attempts => {
             let wait = if after_ms > 0 {
@@ -100,6 +109,7 @@ pub fn after_failure(
             };
             (State::Ready, now_ms + wait)
         }
+        Failed::Retry { .. } | Failed::Dead if tick => (State::Done, now_ms),
         Failed::Retry { .. } | Failed::Dead => (State::Dead, now_ms),
     }
 }
@@ -131,26 +141,34 @@ mod tests {
     #[test]
     fn a_failure_is_tried_again_until_the_tries_are_used_up() {
         let retry = |after_ms| Failed::Retry { after_ms };
-        for (failed, attempt, max, want) in [
-            (retry(0), 1, 20, (State::Ready, 1_200)),
-            (retry(0), 19, 20, (State::Ready, 151_000)),
-            (retry(0), 20, 20, (State::Dead, 1_000)),
-            (retry(0), 1, 1, (State::Dead, 1_000)),
-            (retry(1_500), 1, 20, (State::Ready, 2_500)),
-            (retry(1_500), 20, 20, (State::Dead, 1_000)),
-            (retry(-5), 1, 20, (State::Ready, 1_200)),
+        let tries = |attempt, max_attempts, tick| Tries {
+            attempt,
+            max_attempts,
+            tick,
+        };
+        let job = |attempt| tries(attempt, 20, false);
+        for (failed, tries, want) in [
+            (retry(0), job(1), (State::Ready, 1_200)),
+            (retry(0), job(19), (State::Ready, 151_000)),
+            (retry(0), job(20), (State::Dead, 1_000)),
+            (retry(0), tries(1, 1, false), (State::Dead, 1_000)),
+            (retry(1_500), job(1), (State::Ready, 2_500)),
+            (retry(1_500), job(20), (State::Dead, 1_000)),
+            (retry(-5), job(1), (State::Ready, 1_200)),
             (
                 retry(i64::MAX),
-                1,
-                20,
+                job(1),
                 (State::Ready, 1_000 + 30 * 24 * 60 * 60 * 1000),
             ),
-            (Failed::Dead, 1, 20, (State::Dead, 1_000)),
+            (Failed::Dead, job(1), (State::Dead, 1_000)),
+            (retry(0), tries(1, 1, true), (State::Done, 1_000)),
+            (retry(0), tries(1, 2, true), (State::Ready, 1_200)),
+            (Failed::Dead, tries(1, 2, true), (State::Done, 1_000)),
         ] {
             assert_eq!(
-                after_failure(failed, attempt, max, 1_000, 0),
+                after_failure(failed, tries, 1_000, 0),
                 want,
-                "{failed:?} at {attempt} of {max}"
+                "{failed:?} at {tries:?}"
             );
         }
     }

@@ -7,7 +7,7 @@ use homestay_error::Result;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::rules::State;
+use crate::rules::{State, Tries};
 
 /// Rows of one INSERT: far below the parameter limits of both databases.
 const INSERT: usize = 500;
@@ -52,8 +52,8 @@ pub(crate) struct Claimed {
     pub max_attempts: i64,
     pub due_at_ms: i64,
     pub traceparent: String,
-    /// Its last lease ran out with its tries used up: it is a dead letter now.
-    pub dead: bool,
+    /// Running, or how it ended: its last lease ran out with its tries used up.
+    pub state: State,
 }
 
 /// How an attempt ended. `next_at_ms` counts only where the job is to be tried again.
@@ -72,6 +72,13 @@ pub(crate) struct After {
     pub queue: String,
     pub state: State,
     pub next_at_ms: i64,
+}
+
+/// State of a job that is out of tries: a tick was missed, and the next one is its retry; anything else is a dead letter.
+macro_rules! used_up {
+    () => {
+        "CASE WHEN unique_key LIKE 'cron:%' THEN 2 ELSE 3 END"
+    };
 }
 
 /// Statements with a list come in few lengths, so that they stay prepared: the last entry is repeated.
@@ -171,7 +178,11 @@ pub(crate) async fn claim(
         .push(lock)
         .push(") UPDATE job SET token = ")
         .push_bind(by.token)
-        .push(", state = CASE WHEN attempt < max_attempts THEN 1 ELSE 3 END, ")
+        .push(concat!(
+            ", state = CASE WHEN attempt < max_attempts THEN 1 ELSE ",
+            used_up!(),
+            " END, "
+        ))
         .push("last_error = CASE WHEN state = 1 THEN 'the lease ran out' ELSE last_error END, ")
         .push("next_at_ms = CASE WHEN attempt < max_attempts THEN ")
         .push_bind(by.until_ms)
@@ -200,16 +211,20 @@ fn claimed(row: &AnyRow) -> Result<Claimed, sqlx::Error> {
         max_attempts: row.try_get(5)?,
         due_at_ms: row.try_get(6)?,
         traceparent: row.try_get(7)?,
-        dead: row.try_get::<i64, _>(8)? == State::Dead.number(),
+        state: State::numbered(row.try_get(8)?).unwrap_or(State::Dead),
     })
 }
 
-/// Attempt and maximum of leases that are still held.
-pub(crate) async fn attempts(db: &Db, leases: &[Lease]) -> Result<HashMap<Lease, (i64, i64)>> {
+/// What leases that are still held have been tried.
+pub(crate) async fn tries(db: &Db, leases: &[Lease]) -> Result<HashMap<Lease, Tries>> {
     if leases.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut sql = db.builder("SELECT id, token, attempt, max_attempts FROM job WHERE state = 1 AND id IN (");
+    let mut sql = db.builder(concat!(
+        "SELECT id, token, attempt, max_attempts, ",
+        used_up!(),
+        " FROM job WHERE state = 1 AND id IN ("
+    ));
     let mut ids = sql.separated(", ");
     for (id, _) in padded(leases) {
         ids.push_bind(id);
@@ -220,7 +235,11 @@ pub(crate) async fn attempts(db: &Db, leases: &[Lease]) -> Result<HashMap<Lease,
         .map(|row| {
             Ok((
                 (row.try_get(0)?, row.try_get(1)?),
-                (row.try_get(2)?, row.try_get(3)?),
+                Tries {
+                    attempt: row.try_get(2)?,
+                    max_attempts: row.try_get(3)?,
+                    tick: row.try_get::<i64, _>(4)? == State::Done.number(),
+                },
             ))
         })
         .collect()
@@ -306,30 +325,33 @@ pub(crate) async fn release(tx: &mut Tx, worker: &str, keep: &[Lease]) -> Result
         .collect()
 }
 
-/// Buries jobs whose last lease ran out with their tries used up; their queues.
-pub(crate) async fn bury(tx: &mut Tx, now_ms: i64) -> Result<Vec<String>> {
-    let rows = sqlx::query(
-        "UPDATE job SET state = 3, finished_at_ms = $1, last_error = 'the lease ran out' \
-         WHERE state = 1 AND next_at_ms <= $1 AND attempt >= max_attempts RETURNING queue",
-    )
+/// Ends jobs whose last lease ran out with their tries used up; their queues, and how each ended.
+pub(crate) async fn bury(tx: &mut Tx, now_ms: i64) -> Result<Vec<(String, State)>> {
+    let rows = sqlx::query(concat!(
+        "UPDATE job SET state = ",
+        used_up!(),
+        ", finished_at_ms = $1, last_error = 'the lease ran out' \
+         WHERE state = 1 AND next_at_ms <= $1 AND attempt >= max_attempts RETURNING queue, state",
+    ))
     .bind(now_ms)
     .fetch_all(&mut **tx)
     .await?;
-    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    rows.iter()
+        .map(|row| {
+            let state = State::numbered(row.try_get(1)?).unwrap_or(State::Dead);
+            Ok((row.try_get(0)?, state))
+        })
+        .collect()
 }
 
-/// Deletes some jobs that were done before `before_ms`, and some ticks that failed before it: later ticks have done their
-/// work. Whether there may be more.
+/// Deletes some jobs that were done before `before_ms`. Whether there may be more.
 pub(crate) async fn purge(tx: &mut Tx, before_ms: i64) -> Result<bool> {
-    let mut more = false;
-    for sql in [
+    let deleted = sqlx::query(
         "DELETE FROM job WHERE id IN \
          (SELECT id FROM job WHERE state = 2 AND finished_at_ms < $1 LIMIT 1000)",
-        "DELETE FROM job WHERE id IN \
-         (SELECT id FROM job WHERE state = 3 AND unique_key LIKE 'cron:%' AND finished_at_ms < $1 LIMIT 1000)",
-    ] {
-        let deleted = sqlx::query(sql).bind(before_ms).execute(&mut **tx).await?;
-        more |= deleted.rows_affected() >= PURGE;
-    }
-    Ok(more)
+    )
+    .bind(before_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(deleted.rows_affected() >= PURGE)
 }

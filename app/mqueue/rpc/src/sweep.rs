@@ -5,15 +5,15 @@ use crate::{MqueueService, metrics, store, views};
 /// Batches of one sweep: what is left waits for the next.
 const BATCHES: usize = 50;
 
-/// Removes done jobs and failed ticks past their retention, buries what nobody claims any more, and refreshes the gauges.
+/// Removes done jobs past their retention, buries what nobody claims any more, and refreshes the gauges.
 pub(crate) async fn sweep(mqueue: &MqueueService) -> Result<()> {
     let now_ms = mqueue.clock.now_ms();
     let buried = mqueue
         .db
         .write(move |tx| Box::pin(async move { store::bury(tx, now_ms).await }))
         .await?;
-    for queue in &buried {
-        metrics::count(queue, "dead", 1);
+    for (queue, state) in &buried {
+        metrics::count(queue, metrics::given_up(*state), 1);
     }
     let before_ms = now_ms - mqueue.config.retention_ms();
     for _ in 0..BATCHES {

@@ -91,18 +91,32 @@ async fn a_table_without_ticks_waits_for_the_stop() {
 }
 
 #[tokio::test]
-async fn a_failed_tick_goes_after_the_retention_and_other_dead_letters_stay() {
+async fn a_tick_that_failed_or_was_killed_in_hand_is_no_dead_letter_and_goes_after_the_retention() {
     let broker = standing().await;
-    let jobs = ["cron:order.sweep:0", "order.close:1"].map(|key| unique("order.a", key));
-    broker.enqueue(jobs.to_vec()).await;
+    let keys = ["cron:order.sweep:0", "order.close:1", "cron:order.sweep:1"];
+    broker
+        .enqueue(
+            keys.map(|key| homestay_proto::mqueue::NewJob {
+                max_attempts: 1,
+                ..unique("order.a", key)
+            })
+            .to_vec(),
+        )
+        .await;
     let claimed = broker.claim("w", 10).await;
-    let dead = claimed.iter().map(|job| ended(job, Outcome::Dead)).collect();
-    broker.finish(dead).await;
+    let failed = claimed.iter().take(2).map(|job| ended(job, Outcome::Retry));
+    broker.finish(failed.collect()).await;
+    broker.clock.advance(config().lease);
+    assert!(
+        broker.claim("w", 10).await.is_empty(),
+        "the lease of the third ran out"
+    );
 
-    broker.clock.advance(config().retention);
-    broker.sweep().await;
-    assert_eq!(broker.list("dead").await.len(), 2);
-    broker.clock.advance(Duration::from_secs(1));
+    let done = broker.list("done").await;
+    let errors = done.iter().map(|job| job.last_error.is_empty());
+    assert_eq!(errors.collect::<Vec<_>>(), [false, false]);
+    assert_eq!(broker.list("dead").await.len(), 1);
+    broker.clock.advance(config().retention + Duration::from_secs(1));
     broker.sweep().await;
 
     assert_eq!(broker.only().await.unique_key, "order.close:1");
