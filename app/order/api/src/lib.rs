@@ -2,6 +2,8 @@
 //!
 //! [`looklook`] is the face of contract.md §1.3, [`rest`] the one under `/v1`.
 
+mod cancelling;
+mod changes;
 mod looklook;
 mod rest;
 mod view;

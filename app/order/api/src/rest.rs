@@ -12,15 +12,18 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::Api;
 use crate::view::OrderView;
+use crate::{Api, cancelling, changes};
 
 /// The routes `/v1/orders`.
 pub fn rest(api: Api) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(create, list))
         .routes(routes!(get))
-        .routes(routes!(cancel))
+        .routes(routes!(cancelling::cancel))
+        .routes(routes!(cancelling::preview))
+        .routes(routes!(changes::change, changes::list))
+        .routes(routes!(changes::quote))
         .with_state(api)
 }
 
@@ -49,15 +52,6 @@ struct NewOrderBody {
     remark: String,
     /// Book only at this price; else 409 `PRICE_CHANGED` with the new quote.
     expected_total_cents: Option<i64>,
-}
-
-/// Why an order is cancelled.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schema(as = CancelOrder)]
-struct CancelBody {
-    /// At most 255 characters.
-    reason: String,
 }
 
 /// Which orders, and how many at a time.
@@ -157,14 +151,15 @@ async fn list(
     }))
 }
 
-/// Shows an order with its steps and, while it waits for payment, where to pay.
+/// Shows an order with its steps and, while something is to be paid for it, where. Its guest sees it, and the host of the house,
+/// without the check-in code.
 #[utoipa::path(
     get, path = "/v1/orders/{sn}", tag = "orders", params(("sn" = String, Path, description = "The order's number")),
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The order", body = OrderView),
         (status = 401, description = "No token, or a bad one", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such order of the caller", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such order of the caller, or of the caller's houses", body = Problem, content_type = "application/problem+json"),
     )
 )]
 async fn get(
@@ -183,41 +178,17 @@ async fn get(
             },
         ))
         .await?;
-    let mut order = OrderView::from(order.into_inner());
-    if order.trade_state == 0 {
-        order.pay_url = pay_url(&mut api, &actor, &order.sn).await;
+    let order = order.into_inner();
+    let (owner, charge) = (order.user_id, order.due_charge);
+    let mut order = OrderView::from(order);
+    if order.due_cents > 0 && owner == user.id {
+        order.pay_url = pay_url(&mut api, &actor, &order.sn, charge).await;
     }
     Ok(Json(order))
 }
 
-/// Cancels an order that is not paid, and sets its nights free.
-#[utoipa::path(
-    post, path = "/v1/orders/{sn}/cancel", tag = "orders", request_body = CancelBody,
-    params(("sn" = String, Path, description = "The order's number")), security(("bearer" = [])),
-    responses(
-        (status = 200, description = "The cancelled order", body = OrderView),
-        (status = 401, description = "No token, or a bad one", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such order of the caller", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`ORDER_STATE`: it does not wait for payment (any more)", body = Problem, content_type = "application/problem+json"),
-    )
-)]
-async fn cancel(
-    State(mut api): State<Api>,
-    user: AuthUser,
-    Path(sn): Path<String>,
-    Json(body): Json<CancelBody>,
-) -> ApiResult<Json<OrderView>> {
-    let request = pb::CancelRequest {
-        sn,
-        reason: body.reason,
-        ..Default::default()
-    };
-    let order = api.orders.cancel(request_for(&user.actor(), request)).await?;
-    Ok(Json(order.into_inner().into()))
-}
-
 /// Where the order's live payment can be made. An order is shown without it if payment-rpc does not answer.
-async fn pay_url(api: &mut Api, actor: &Actor, sn: &str) -> Option<String> {
+async fn pay_url(api: &mut Api, actor: &Actor, sn: &str, charge: i64) -> Option<String> {
     let request = ListForOrderRequest {
         order_sn: sn.to_owned(),
     };
@@ -231,7 +202,9 @@ async fn pay_url(api: &mut Api, actor: &Actor, sn: &str) -> Option<String> {
     };
     list.payments
         .into_iter()
-        .rfind(|payment| payment.state == "pending" && !payment.pay_url.is_empty())
+        .rfind(|payment| {
+            payment.state == "pending" && payment.charge == charge && !payment.pay_url.is_empty()
+        })
         .map(|payment| payment.pay_url)
 }
 

@@ -1,5 +1,6 @@
 //! Both faces over fakes of order-rpc and payment-rpc: status and body as a client sees them.
 
+mod changes_wire;
 mod looklook_wire;
 mod rest_wire;
 
@@ -10,7 +11,7 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use homestay_error::{Code, Error};
 use homestay_http::{Edge, Keys, auth::Claims};
-use homestay_proto::common::{Empty, PriceLine};
+use homestay_proto::common::{CancellationPolicy, Empty, PolicyWindow, PriceLine};
 use homestay_proto::order as pb;
 use homestay_proto::order::order_server::{Order, OrderServer};
 use homestay_proto::payment as pay;
@@ -102,6 +103,10 @@ impl Fake {
                 attempt: 1,
                 ..Default::default()
             }],
+            due_cents: 15_900,
+            due_before_ms: NOW_MS + 1_800_000,
+            policy: Some(policy()),
+            check_in_at_ms: NOW_MS + 900_000_000,
             ..Default::default()
         };
         if !self.paid {
@@ -114,6 +119,9 @@ impl Fake {
             paid_at_ms: NOW_MS + 60_000,
             payment_sn: "PMT2026112110155900000002".into(),
             pay_type: "SANDBOX".into(),
+            due_cents: 0,
+            due_before_ms: 0,
+            charged_cents: 15_900,
             ..order
         }
     }
@@ -162,17 +170,40 @@ impl Order for Fake {
     ) -> Reply<pb::ResolveHoldsReply> {
         unreachable!("no route asks")
     }
-    async fn preview_cancel(&self, _: tonic::Request<pb::PreviewCancelRequest>) -> Reply<pb::CancelPreview> {
-        unreachable!("nobody asks")
+    async fn preview_cancel(
+        &self,
+        request: tonic::Request<pb::PreviewCancelRequest>,
+    ) -> Reply<pb::CancelPreview> {
+        self.ask(&request)?;
+        Ok(Response::new(pb::CancelPreview {
+            refund_cents: 7_950,
+            kept_cents: 7_950,
+            charged_cents: 15_900,
+            currency: "CNY".into(),
+            percent: 50,
+            valid_until_ms: NOW_MS + 1_000,
+            policy: Some(policy()),
+        }))
     }
-    async fn change(&self, _: tonic::Request<pb::ChangeRequest>) -> Reply<pb::ChangeReply> {
-        unreachable!("nobody asks")
+    async fn change(&self, request: tonic::Request<pb::ChangeRequest>) -> Reply<pb::ChangeReply> {
+        self.ask(&request)?;
+        Ok(Response::new(pb::ChangeReply {
+            change: Some(change()),
+            order: Some(self.order(1)),
+        }))
     }
-    async fn quote_change(&self, _: tonic::Request<pb::ChangeRequest>) -> Reply<pb::ChangeView> {
-        unreachable!("nobody asks")
+    async fn quote_change(&self, request: tonic::Request<pb::ChangeRequest>) -> Reply<pb::ChangeView> {
+        self.ask(&request)?;
+        Ok(Response::new(pb::ChangeView {
+            state: "quote".into(),
+            ..change()
+        }))
     }
-    async fn list_changes(&self, _: tonic::Request<pb::ListChangesRequest>) -> Reply<pb::ChangeList> {
-        unreachable!("nobody asks")
+    async fn list_changes(&self, request: tonic::Request<pb::ListChangesRequest>) -> Reply<pb::ChangeList> {
+        self.ask(&request)?;
+        Ok(Response::new(pb::ChangeList {
+            changes: vec![change()],
+        }))
     }
     async fn mark_told(&self, _: tonic::Request<pb::MarkToldRequest>) -> Reply<Empty> {
         unreachable!("no route asks")
@@ -250,6 +281,37 @@ impl Payment for Fake {
     }
     async fn resolve_case(&self, _: tonic::Request<pay::ResolveCaseRequest>) -> Reply<pay::Case> {
         unreachable!("order-api does not ask")
+    }
+}
+
+fn policy() -> CancellationPolicy {
+    let window = |hours_before, refund_percent| PolicyWindow {
+        hours_before,
+        refund_percent,
+    };
+    CancellationPolicy {
+        name: "moderate".into(),
+        windows: vec![window(120, 100), window(24, 50)],
+    }
+}
+
+fn change() -> pb::ChangeView {
+    pb::ChangeView {
+        attempt: 2,
+        state: "held".into(),
+        check_in: "2026-12-01".into(),
+        check_out: "2026-12-03".into(),
+        guests: 2,
+        meals: true,
+        currency: "CNY".into(),
+        room_cents: 25_600,
+        meal_cents: 6_200,
+        total_cents: 31_800,
+        old_total_cents: 15_900,
+        due_cents: 15_900,
+        due_before_ms: NOW_MS + 1_800_000,
+        created_at_ms: NOW_MS,
+        ..Default::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the REST face shows of an order.
 
 use homestay_http::rfc3339;
-use homestay_proto::common::PriceLine;
+use homestay_proto::common::{CancellationPolicy, PriceLine};
 use homestay_proto::order as pb;
 use homestay_types::{day_number, parse_date};
 use serde::Serialize;
@@ -19,7 +19,7 @@ pub(crate) struct OrderView {
     /// `awaiting_payment`, `confirmed`, `refund_pending`, `refunded`, `cancelled`, `used` or `expired`.
     #[schema(example = "awaiting_payment")]
     pub(crate) state: String,
-    /// `guest` or `timeout` while cancelled, else null.
+    /// `guest`, `host`, `operator` or `timeout` once it was cancelled, else null.
     pub(crate) cancelled_by: Option<String>,
     /// The same as a number: -1 cancelled, 0 awaiting payment, 1 confirmed, 2 used, 3 refunded or being refunded, 4 expired.
     pub(crate) trade_state: i64,
@@ -51,10 +51,49 @@ pub(crate) struct OrderView {
     pub(crate) paid_at: Option<String>,
     /// Where to pay, once a payment was started; null when there is nothing to pay.
     pub(crate) pay_url: Option<String>,
+    /// To be paid now: the total while it awaits payment, the difference while a change waits for it, else 0.
+    pub(crate) due_cents: i64,
+    /// Until when; null when nothing is due.
+    #[schema(format = DateTime)]
+    pub(crate) due_before: Option<String>,
+    /// Captured for it so far.
+    pub(crate) charged_cents: i64,
+    /// Decided to go back, of that: by changes and by the cancellation.
+    pub(crate) refund_cents: i64,
+    /// Kept by the policy after a cancellation.
+    pub(crate) kept_cents: i64,
+    /// As it was when the house was booked.
+    pub(crate) cancellation_policy: PolicyView,
+    /// When the guests may come.
+    #[schema(format = DateTime)]
+    pub(crate) check_in_at: Option<String>,
     /// What the guest shows at the door; null until paid.
     pub(crate) check_in_code: Option<String>,
     /// What happened so far, in order. Empty in a list.
     pub(crate) steps: Vec<StepView>,
+}
+
+/// What goes back when the guest cancels.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CancellationPolicy)]
+pub(crate) struct PolicyView {
+    /// `flexible`, `moderate`, `strict` or `custom`.
+    #[schema(example = "moderate")]
+    pub(crate) name: String,
+    /// Longest notice first. The first one that is kept counts; with less notice than the last, nothing goes back.
+    pub(crate) windows: Vec<WindowView>,
+}
+
+/// With so much notice, this part goes back.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CancellationWindow)]
+pub(crate) struct WindowView {
+    /// Hours before `checkInAt`.
+    pub(crate) hours_before: i64,
+    /// 0 to 100.
+    pub(crate) refund_percent: i64,
 }
 
 /// The house as it was when it was booked.
@@ -78,7 +117,7 @@ pub(crate) struct HomestayView {
 #[serde(rename_all = "camelCase")]
 #[schema(as = OrderLine)]
 pub(crate) struct LineView {
-    /// `room` or `meals`.
+    /// `room`, `meals` or `discount`.
     pub(crate) kind: String,
     /// The night.
     #[schema(format = Date)]
@@ -100,7 +139,7 @@ pub(crate) struct StepView {
     /// Null while it goes on, and for a step that failed.
     #[schema(format = DateTime)]
     pub(crate) ended_at: Option<String>,
-    /// 1, and one more each time the nights had to be taken again.
+    /// 1, and one more each time nights were taken again, or others in their place.
     pub(crate) attempt: i64,
     pub(crate) error: Option<String>,
     #[schema(format = DateTime)]
@@ -109,7 +148,7 @@ pub(crate) struct StepView {
     pub(crate) undo_ended_at: Option<String>,
 }
 
-fn some(text: String) -> Option<String> {
+pub(crate) fn some(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
@@ -152,8 +191,31 @@ impl From<pb::OrderView> for OrderView {
             pay_before: rfc3339(order.pay_before_ms),
             paid_at: rfc3339(order.paid_at_ms),
             pay_url: None,
+            due_cents: order.due_cents,
+            due_before: rfc3339(order.due_before_ms),
+            charged_cents: order.charged_cents,
+            refund_cents: order.refund_cents,
+            kept_cents: order.kept_cents,
+            cancellation_policy: order.policy.unwrap_or_default().into(),
+            check_in_at: rfc3339(order.check_in_at_ms),
             check_in_code: some(order.trade_code),
             steps: order.steps.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<CancellationPolicy> for PolicyView {
+    fn from(policy: CancellationPolicy) -> Self {
+        Self {
+            name: policy.name,
+            windows: policy
+                .windows
+                .into_iter()
+                .map(|window| WindowView {
+                    hours_before: window.hours_before,
+                    refund_percent: window.refund_percent,
+                })
+                .collect(),
         }
     }
 }

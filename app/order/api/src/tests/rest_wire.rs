@@ -4,7 +4,7 @@ use super::*;
 
 const BODY: &str = r#"{"homestayId":7,"checkIn":"2026-12-01","checkOut":"2026-12-02","guests":2,"meals":true,"remark":"late","expectedTotalCents":15900}"#;
 
-fn waiting() -> Value {
+pub(super) fn waiting() -> Value {
     json!({
         "sn": SN, "id": 1, "state": "awaiting_payment", "cancelledBy": null, "tradeState": 0,
         "homestay": {
@@ -18,7 +18,12 @@ fn waiting() -> Value {
             {"kind": "meals", "date": "2026-12-01", "unitCents": 1_550, "quantity": 2, "totalCents": 3_100},
         ],
         "createdAt": "2026-11-21T00:00:00.000Z", "payBefore": "2026-11-21T00:30:00.000Z", "paidAt": null,
-        "payUrl": null, "checkInCode": null,
+        "payUrl": null, "dueCents": 15_900, "dueBefore": "2026-11-21T00:30:00.000Z",
+        "chargedCents": 0, "refundCents": 0, "keptCents": 0,
+        "cancellationPolicy": {"name": "moderate", "windows": [
+            {"hoursBefore": 120, "refundPercent": 100}, {"hoursBefore": 24, "refundPercent": 50},
+        ]},
+        "checkInAt": "2026-12-01T10:00:00.000Z", "checkInCode": null,
         "steps": [{
             "name": "Scheduling", "startedAt": "2026-11-21T00:00:00.000Z", "endedAt": "2026-11-21T00:00:00.000Z",
             "attempt": 1, "error": null, "undoStartedAt": null, "undoEndedAt": null,
@@ -190,6 +195,9 @@ async fn a_paid_order_shows_its_code_and_asks_for_no_payment() {
     want["tradeState"] = json!(1);
     want["checkInCode"] = json!("7KQ2M9XA");
     want["paidAt"] = json!("2026-11-21T00:01:00.000Z");
+    want["dueCents"] = json!(0);
+    want["dueBefore"] = json!(null);
+    want["chargedCents"] = json!(15_900);
     assert_eq!(answer.body, want);
     assert_eq!(fake.asked.lock().unwrap().len(), 1);
 }
@@ -225,6 +233,10 @@ async fn unknown_orders_are_404_and_strangers_401() {
         "GET /v1/orders",
         "GET /v1/orders/1",
         "POST /v1/orders/1/cancel",
+        "GET /v1/orders/1/cancellation",
+        "POST /v1/orders/1/changes",
+        "GET /v1/orders/1/changes",
+        "GET /v1/orders/1/changes/quote",
     ] {
         let answer = send(&Fake::default(), route, "", "", None).await;
         assert_eq!(

@@ -15,7 +15,7 @@ pub(crate) async fn of_order(db: &Db, order: &Order) -> Result<Books> {
     if order.change_attempt > 0 {
         books.change = change::find(db.read(), sn, order.change_attempt).await?;
     }
-    if order.payment_sn.is_empty() {
+    if order.charged_cents == 0 {
         return Ok(books);
     }
     let rows: Vec<(i64, String, i64, i64)> = sqlx::query_as(
