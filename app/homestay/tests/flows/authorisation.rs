@@ -26,10 +26,12 @@ enum Cell {
     Forbidden,
     /// What belongs to others looks like what does not exist: the same status and the same body.
     Unknown,
+    /// Let in, to what is not there: 404.
+    Missing,
     /// Asked for a signature, which nobody here has: 401 or 400, whoever calls.
     Unsigned,
 }
-use Cell::{Allowed as A, Forbidden as F, Unauthenticated as U, Unknown as N, Unsigned as S};
+use Cell::{Allowed as A, Forbidden as F, Missing as M, Unauthenticated as U, Unknown as N, Unsigned as S};
 
 impl Cell {
     fn status(self) -> u16 {
@@ -37,7 +39,7 @@ impl Cell {
             A => 200,
             U => 401,
             F => 403,
-            N => 404,
+            N | M => 404,
             S => 400,
         }
     }
@@ -62,6 +64,12 @@ const SIGNED_IN: Cells = [U, A, A, A, A, A, A, U];
 /// Of an order or a payment.
 const OWNER: Cells = [U, A, N, N, N, N, N, U];
 const OWNER_AND_STAFF: Cells = [U, A, N, N, N, A, A, U];
+/// Of an order, where the host decides too.
+const OWNER_HOST_AND_STAFF: Cells = [U, A, N, A, N, A, A, U];
+/// Of a house.
+const HOST_AND_STAFF: Cells = [U, N, N, A, N, A, A, U];
+/// Of something that staff would see.
+const STAFF_IF_THERE: Cells = [U, F, F, F, F, M, M, U];
 const STAFF: Cells = [U, F, F, F, F, A, A, U];
 const PROVIDER: Cells = [S; 8];
 
@@ -89,6 +97,8 @@ const LOGIN: &str = r#"{"mobile":"13800000001","password":"homestay-demo"}"#;
 const REGISTRATION: &str = r#"{"mobile":"<mobile>","password":"correct horse"}"#;
 const PAY: &str = r#"{"orderSn":"<order>"}"#;
 const STAY: &str = r#"{"homestayId":<house>,"checkIn":"<from>","checkOut":"<to>","guests":1}"#;
+/// A night far ahead, which the first of those who may keep it keeps.
+const BLOCK: &str = r#"{"from":"<block-from>","until":"<block-until>"}"#;
 const LOOKLOOK_STAY: &str = r#"{"homestayId":<house>,"isFood":false,"liveStartTime":1,"liveEndTime":2,"livePeopleNum":1,"remark":""}"#;
 
 #[rustfmt::skip]
@@ -97,19 +107,35 @@ const ROUTES: &[Row] = &[
     row("GET /v1/homestays/{id}", EVERYONE, "/v1/homestays/<house>", ""),
     row("GET /v1/homestays/{id}/calendar", EVERYONE, "/v1/homestays/<house>/calendar?from=<from>&to=<to>", ""),
     row("POST /v1/quotes", EVERYONE, "/v1/quotes", STAY),
+    row("GET /v1/homestays/{id}/availability", EVERYONE, "/v1/homestays/<house>/availability?checkIn=<from>&checkOut=<to>&guests=1&meals=false&explain=true", ""),
+    row("GET /v1/homestays/{id}/rules", HOST_AND_STAFF, "/v1/homestays/<house>/rules", ""),
+    row("PUT /v1/homestays/{id}/rules", HOST_AND_STAFF, "/v1/homestays/<house>/rules", "<rules>"),
+    row("GET /v1/homestays/{id}/blocks", HOST_AND_STAFF, "/v1/homestays/<house>/blocks", ""),
+    row("POST /v1/homestays/{id}/blocks", HOST_AND_STAFF, "/v1/homestays/<house>/blocks", BLOCK),
+    row("DELETE /v1/homestays/{id}/blocks/{blockId}", HOST_AND_STAFF, "/v1/homestays/<house>/blocks/<block>", ""),
     row("POST /v1/users", EVERYONE, "/v1/users", REGISTRATION),
     row("GET /v1/users/me", SIGNED_IN, "/v1/users/me", ""),
+    // A wrong old password is a bad request of whoever signed in.
+    row("PUT /v1/users/me/password", SIGNED_IN, "/v1/users/me/password", r#"{"oldPassword":"wrong","newPassword":"correct horse"}"#),
     row("POST /v1/sessions", EVERYONE, "/v1/sessions", LOGIN),
     // The refresh token is the proof; one that is unknown has nothing to end.
     row("DELETE /v1/sessions", EVERYONE, "/v1/sessions", r#"{"refreshToken":"unknown"}"#),
     row("GET /v1/orders", SIGNED_IN, "/v1/orders", ""),
     row("POST /v1/orders", SIGNED_IN, "/v1/orders", STAY),
-    row("GET /v1/orders/{sn}", OWNER_AND_STAFF, "/v1/orders/<order>", ""),
+    row("GET /v1/orders/{sn}", OWNER_HOST_AND_STAFF, "/v1/orders/<order>", ""),
     row("POST /v1/payments", OWNER, "/v1/payments", PAY),
     row("GET /v1/payments/{sn}", OWNER_AND_STAFF, "/v1/payments/<payment>", ""),
-    row("POST /v1/orders/{sn}/cancel", OWNER, "/v1/orders/<order>/cancel", "{}"),
+    row("GET /v1/orders/{sn}/cancellation", OWNER_HOST_AND_STAFF, "/v1/orders/<order>/cancellation", ""),
+    row("GET /v1/orders/{sn}/changes", OWNER_HOST_AND_STAFF, "/v1/orders/<order>/changes", ""),
+    row("GET /v1/orders/{sn}/changes/quote", OWNER, "/v1/orders/<order>/changes/quote?checkIn=<from>&checkOut=<to>&guests=1", ""),
+    row("POST /v1/orders/{sn}/changes", OWNER, "/v1/orders/<order>/changes", r#"{"checkIn":"<from>","checkOut":"<to>","guests":1}"#),
+    row("POST /v1/orders/{sn}/cancel", OWNER_HOST_AND_STAFF, "/v1/orders/<order>/cancel", "{}"),
     row("GET /v1/jobs", STAFF, "/v1/jobs", ""),
     row("GET /v1/queues", STAFF, "/v1/queues", ""),
+    row("GET /v1/cases", STAFF, "/v1/cases", ""),
+    row("GET /v1/cases/{id}", STAFF_IF_THERE, "/v1/cases/999999999", ""),
+    row("POST /v1/cases/{id}/notes", STAFF_IF_THERE, "/v1/cases/999999999/notes", r#"{"text":"asked the guest"}"#),
+    row("POST /v1/cases/{id}/resolve", STAFF_IF_THERE, "/v1/cases/999999999/resolve", r#"{"resolution":"asked the guest"}"#),
 
     row("POST /usercenter/v1/user/register", EVERYONE, "/usercenter/v1/user/register", REGISTRATION),
     row("POST /usercenter/v1/user/login", EVERYONE, "/usercenter/v1/user/login", LOGIN),
@@ -126,7 +152,7 @@ const ROUTES: &[Row] = &[
     // A stay that is over: past the door, and refused for itself.
     row("POST /order/v1/homestayOrder/createHomestayOrder", SIGNED_IN, "/order/v1/homestayOrder/createHomestayOrder", LOOKLOOK_STAY),
     row("POST /order/v1/homestayOrder/userHomestayOrderList", SIGNED_IN, "/order/v1/homestayOrder/userHomestayOrderList", "{}"),
-    row("POST /order/v1/homestayOrder/userHomestayOrderDetail", OWNER_AND_STAFF, "/order/v1/homestayOrder/userHomestayOrderDetail", r#"{"sn":"<order>"}"#),
+    row("POST /order/v1/homestayOrder/userHomestayOrderDetail", OWNER_HOST_AND_STAFF, "/order/v1/homestayOrder/userHomestayOrderDetail", r#"{"sn":"<order>"}"#),
     row("POST /payment/v1/thirdPayment/thirdPaymentWxPay", OWNER, "/payment/v1/thirdPayment/thirdPaymentWxPay", PAY),
     row("POST /payment/v1/thirdPayment/thirdPaymentWxPayCallback", PROVIDER, "/payment/v1/thirdPayment/thirdPaymentWxPayCallback", "{}"),
     row("POST /v1/payments/callbacks/{provider}", PROVIDER, "/v1/payments/callbacks/sandbox", "{}"),
@@ -138,22 +164,27 @@ const ROUTES: &[Row] = &[
 ];
 
 /// What there is, and what could be there as well but is not.
-struct World(Vec<(&'static str, String, String)>);
+struct World {
+    ids: Vec<(&'static str, String, String)>,
+    /// One for each column: whoever may delete one has one to delete.
+    blocks: Vec<String>,
+}
 
 impl World {
-    /// The guest's order in the host's house, and its payment.
-    async fn new(program: &Program, guest: &str, host: i64) -> Self {
+    /// The guest's order in the host's house and its payment, and nights of the house that the host keeps.
+    async fn new(program: &Program, guest: &str, (host, token): &(i64, String)) -> Self {
         let (_, page) = program.get("/v1/homestays?limit=100", None).await;
         // Of several units: flows that share a fleet count on those with one.
         let house = page["homestays"]
             .as_array()
             .and_then(|list| {
                 list.iter()
-                    .find(|h| h["hostId"] == host && h["units"].as_i64() > Some(1))
+                    .find(|h| h["hostId"] == *host && h["units"].as_i64() > Some(1))
             })
             .unwrap_or_else(|| panic!("no house of the host in {page}"));
         let id = house["id"].as_i64().expect("an id");
-        let (from, to) = free_night(program, id).await;
+        let mut nights = free_nights(program, id).await.into_iter();
+        let (from, to) = nights.next().expect("a free night");
         let stay = json!({ "homestayId": id, "checkIn": from, "checkOut": to, "guests": 1 });
         let order = program.booked(guest, &stay).await;
         let (status, payment) = program
@@ -161,9 +192,20 @@ impl World {
             .await;
         assert_eq!(status, 201, "{payment}");
         let url = text(&payment, "payUrl");
-        let token = url.rsplit('/').next().expect("a token").to_owned();
+        let pay = url.rsplit('/').next().expect("a token").to_owned();
+        let path = format!("/v1/homestays/{id}");
+        let (status, rules) = program.get(&format!("{path}/rules"), Some(token)).await;
+        assert_eq!(status, 200, "{rules}");
+        let mut blocks = Vec::new();
+        for (from, until) in nights.by_ref().take(CALLERS.len()) {
+            let body = json!({ "from": from, "until": until });
+            let (status, block) = program.post(&format!("{path}/blocks"), Some(token), body).await;
+            assert_eq!(status, 201, "{block}");
+            blocks.push(block["id"].to_string());
+        }
+        let (block_from, block_until) = nights.next().expect("a free night");
         let same = |name, value: String| (name, value.clone(), value);
-        Self(vec![
+        let ids = vec![
             ("<order>", order, "HSO2026112110155912345678".to_owned()),
             (
                 "<payment>",
@@ -171,16 +213,25 @@ impl World {
                 "PMT2026112110155912345678".to_owned(),
             ),
             ("<house>", id.to_string(), "999999999".to_owned()),
-            same("<pay>", token),
+            same("<pay>", pay),
             same("<shop>", house["shopId"].to_string()),
             same("<from>", from),
             same("<to>", to),
-        ])
+            same("<rules>", rules.to_string()),
+            same("<block-from>", block_from),
+            same("<block-until>", block_until),
+        ];
+        Self { ids, blocks }
     }
 
-    fn fill(&self, template: &str, known: bool) -> String {
-        let mut text = template.replace("<mobile>", &mobile());
-        for (name, there, not_there) in &self.0 {
+    fn fill(&self, template: &str, known: bool, column: usize) -> String {
+        let block = if known {
+            self.blocks[column].as_str()
+        } else {
+            "999999999"
+        };
+        let mut text = template.replace("<mobile>", &mobile()).replace("<block>", block);
+        for (name, there, not_there) in &self.ids {
             text = text.replace(name, if known { there } else { not_there });
         }
         text
@@ -189,23 +240,22 @@ impl World {
     /// An answer about what is there, as it would be about what is not.
     fn unknown(&self, answer: &str) -> String {
         // A short id is part of other numbers, and nothing that is unknown need name it.
-        let ids = self.0.iter().filter(|(_, there, _)| there.len() > 8);
+        let ids = self.ids.iter().filter(|(_, there, _)| there.len() > 8);
         ids.fold(answer.to_owned(), |text, (_, there, not_there)| {
             text.replace(there, not_there)
         })
     }
 }
 
-async fn free_night(program: &Program, house: i64) -> (String, String) {
+/// Nights of which more than one unit is left, each with the day after.
+async fn free_nights(program: &Program, house: i64) -> Vec<(String, String)> {
     let path = format!("/v1/homestays/{house}/calendar?from={}&to={}", day(60), day(160));
     let (_, calendar) = program.get(&path, None).await;
     let days = calendar["days"].as_array().expect("days");
-    let free = days
-        .iter()
-        .find(|day| day["open"] == true && day["freeUnits"].as_i64() > Some(1))
-        .expect("a free night");
-    let from = text(free, "date");
-    (from.clone(), next_day(&from))
+    days.iter()
+        .filter(|day| day["open"] == true && day["freeUnits"].as_i64() > Some(1))
+        .map(|day| (text(day, "date"), next_day(&text(day, "date"))))
+        .collect()
 }
 
 async fn login(program: &Program, mobile: &str) -> (i64, String) {
@@ -222,13 +272,13 @@ pub async fn every_route_answers_each_kind_of_caller_as_the_table_says(mode: Mod
     let program = Program::start(mode, USUAL).await;
     assert_every_route_has_a_row(&program).await;
     let guest = program.guest().await;
-    let (host_id, host) = login(&program, "13800000002").await;
-    let world = World::new(&program, &guest, host_id).await;
+    let host = login(&program, "13800000002").await;
+    let world = World::new(&program, &guest, &host).await;
     let tokens: [Option<String>; 8] = [
         None,
         Some(guest),
         Some(program.guest().await),
-        Some(host),
+        Some(host.1),
         Some(program.other_host().await),
         Some(login(&program, "13800000003").await.1),
         Some(login(&program, "13800000004").await.1),
@@ -241,8 +291,7 @@ pub async fn every_route_answers_each_kind_of_caller_as_the_table_says(mode: Mod
         columns.sort_by_key(|column| row.cells[*column] == A);
         for column in columns {
             let (cell, token) = (row.cells[column], tokens[column].as_deref());
-            let service = CALLERS[column] == "service";
-            let (status, answer) = send(&program, row, &world, true, token, service).await;
+            let (status, answer) = send(&program, row, &world, true, token, column).await;
             let right = match cell {
                 A => !matches!(status, 401 | 403 | 404 | 405) && status < 500,
                 S => matches!(status, 400 | 401),
@@ -252,7 +301,7 @@ pub async fn every_route_answers_each_kind_of_caller_as_the_table_says(mode: Mod
             if !right {
                 wrong.push(format!("{name}: {cell:?} in the table, but {status} {answer}"));
             } else if cell == N {
-                let not_there = send(&program, row, &world, false, token, service).await;
+                let not_there = send(&program, row, &world, false, token, column).await;
                 if (status, world.unknown(&answer)) != not_there {
                     wrong.push(format!(
                         "{name}: {status} {answer} differs from what is unknown: {} {}",
@@ -272,11 +321,11 @@ async fn send(
     world: &World,
     known: bool,
     token: Option<&str>,
-    service: bool,
+    column: usize,
 ) -> (u16, String) {
     let (verb, _) = row.route.split_once(' ').expect("a verb");
     let method = Method::from_bytes(verb.as_bytes()).expect("a verb");
-    let url = format!("{}{}", program.base, world.fill(row.path, known));
+    let url = format!("{}{}", program.base, world.fill(row.path, known, column));
     for _ in 0..50 {
         let mut request = program
             .http
@@ -285,20 +334,19 @@ async fn send(
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
-        if service {
+        if CALLERS[column] == "service" {
             request = request
                 .header("x-homestay-credential", program.credential())
                 .header("x-homestay-actor", "service/order-mq");
         }
         if !row.body.is_empty() {
-            let kind = if row.body.starts_with('{') {
+            let body = world.fill(row.body, known, column);
+            let kind = if body.starts_with('{') {
                 "application/json"
             } else {
                 "application/x-www-form-urlencoded"
             };
-            request = request
-                .header("content-type", kind)
-                .body(world.fill(row.body, known));
+            request = request.header("content-type", kind).body(body);
         }
         let answer = request.send().await.expect("an answer");
         let status = answer.status();
@@ -423,6 +471,12 @@ const METHODS: &[(&str, Cells)] = &[
     ("homestay.travel.v1.Travel/ListComments", EVERYONE),
     ("homestay.travel.v1.Travel/GetCalendar", EVERYONE),
     ("homestay.travel.v1.Travel/GetQuote", EVERYONE),
+    ("homestay.travel.v1.Travel/GetAvailability", EVERYONE),
+    ("homestay.travel.v1.Travel/GetRules", USERS_AND_SERVICES),
+    ("homestay.travel.v1.Travel/SetRules", USERS_AND_SERVICES),
+    ("homestay.travel.v1.Travel/ListBlocks", USERS_AND_SERVICES),
+    ("homestay.travel.v1.Travel/CreateBlock", USERS_AND_SERVICES),
+    ("homestay.travel.v1.Travel/DeleteBlock", USERS_AND_SERVICES),
     ("homestay.travel.v1.Travel/Hold", SERVICES),
     ("homestay.travel.v1.Travel/Release", SERVICES),
     ("homestay.travel.v1.Travel/SweepHolds", SERVICES),
@@ -435,6 +489,7 @@ const METHODS: &[(&str, Cells)] = &[
     ("homestay.usercenter.v1.UserCenter/GetUser", USERS_AND_SERVICES),
     ("homestay.usercenter.v1.UserCenter/GetProfiles", EVERYONE),
     ("homestay.usercenter.v1.UserCenter/Seed", SERVICES),
+    ("homestay.usercenter.v1.UserCenter/ChangePassword", USERS),
     ("homestay.usercenter.v1.UserCenter/Grant", ADMINS_AND_SERVICES),
     ("homestay.usercenter.v1.UserCenter/ListByRole", ADMINS_AND_SERVICES),
     ("homestay.mqueue.v1.Mqueue/Enqueue", SERVICES),

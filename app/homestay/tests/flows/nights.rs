@@ -10,7 +10,7 @@ use futures::stream;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::crash::rows;
+use crate::harness::check::rows;
 use crate::harness::{Mode, Place, Program, USUAL, day, next_day, stay, text, unique};
 
 /// Clients that ask at the same time.

@@ -110,6 +110,7 @@ pub async fn the_openapi_document_and_its_page_are_served(mode: Mode) {
             "post /v1/sessions",
             "post /v1/users",
             "put /v1/homestays/{id}/rules",
+            "put /v1/users/me/password",
         ]
     );
     let schemes = api["components"]["securitySchemes"].as_object().unwrap();

@@ -255,6 +255,7 @@ pub async fn the_logs_of_a_day_name_orders_and_traces_and_no_secret(mode: Mode) 
         PASSWORD.to_owned(),
         "the admin's own secret".to_owned(),
         "a wrong password".to_owned(),
+        "a newer password".to_owned(),
         "homestay-demo".to_owned(),
         program.credential(),
         program.signing_key(),
@@ -283,6 +284,21 @@ pub async fn the_logs_of_a_day_name_orders_and_traces_and_no_secret(mode: Mode) 
     let request = program.http.post(format!("{}/v1/sessions", program.base));
     let request = request.header("content-type", "application/json").body(broken);
     assert_eq!(request.send().await.expect("an answer").status(), 400);
+
+    let put = json!({ "oldPassword": PASSWORD, "newPassword": "a newer password" });
+    let change = async |token: String, body: Value| {
+        let path = "/v1/users/me/password";
+        program
+            .call(Method::PUT, path, Some(token.as_str()), Some(body))
+            .await
+    };
+    let (status, changed) = change(text(&first, "accessToken"), put).await;
+    assert_eq!(status, 200, "{changed}");
+    keep(&changed);
+    let back = json!({ "oldPassword": "a newer password", "newPassword": PASSWORD });
+    let (status, changed) = change(text(&changed, "accessToken"), back).await;
+    assert_eq!(status, 200, "{changed}");
+    keep(&changed);
 
     let login = session(&program, with(PASSWORD)).await;
     keep(&login);

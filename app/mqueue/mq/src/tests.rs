@@ -123,6 +123,9 @@ impl UserCenter for FakeUsers {
     async fn seed(&self, _: Request<user_pb::SeedRequest>) -> Reply<user_pb::SeedReply> {
         unreachable!("not called")
     }
+    async fn change_password(&self, _: Request<user_pb::ChangePasswordRequest>) -> Reply<user_pb::Session> {
+        unreachable!("not called")
+    }
     async fn grant(&self, _: Request<user_pb::GrantRequest>) -> Reply<user_pb::GrantReply> {
         unreachable!("not called")
     }

@@ -82,7 +82,7 @@ impl OrderService {
     /// those of peers that do not answer: the change is finished or dropped all the same.
     pub(crate) async fn change(&self, user_id: i64, new: NewChange) -> Result<(Change, Order)> {
         let order = self.own(user_id, &new.sn).await?;
-        let fingerprint = keys::change_fingerprint(&new);
+        let fingerprint = keys::change_fingerprint(user_id, &new);
         let key = match &new.key {
             Some((route, key)) => keys::hold_key(user_id, route, key),
             None => homestay_clock::secret_token(),

@@ -1,18 +1,14 @@
 //! Keys that make a repeated booking the same booking.
 
-use sha2::{Digest, Sha256};
+use homestay_types::idempotency;
+use serde_json::json;
 
 use crate::change::NewChange;
 use crate::create::NewOrder;
 
-fn hex_sha256(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Key of the first hold: the same for the same user, route and Idempotency-Key; nobody can guess somebody else's.
 pub(crate) fn hold_key(user_id: i64, route: &str, idempotency_key: &str) -> String {
-    hex_sha256(&format!("{user_id}\n{route}\n{idempotency_key}"))
+    idempotency::scope(user_id, route, idempotency_key)
 }
 
 /// Key of the hold of a later attempt.
@@ -20,28 +16,40 @@ pub(crate) fn later_key(hold_key: &str, attempt: i64) -> String {
     format!("{hold_key}#{attempt}")
 }
 
-/// Hash of what was asked for. The free text comes last: no other field can be imitated by it.
-pub(crate) fn fingerprint(new: &NewOrder) -> String {
-    hex_sha256(&format!(
-        "{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}",
-        new.house_id,
-        new.check_in,
-        new.check_out,
-        new.start_s,
-        new.end_s,
-        new.guests,
-        new.meals,
-        new.expected_total_cents,
-        new.remark,
-    ))
+/// Route of a request that came without a key: nothing is compared with it.
+const NONE: &str = "";
+
+fn route(key: Option<&(String, String)>) -> &str {
+    key.map_or(NONE, |(route, _)| route.as_str())
 }
 
-/// Hash of a change that is asked for.
-pub(crate) fn change_fingerprint(new: &NewChange) -> String {
-    hex_sha256(&format!(
-        "change\n{}\n{}\n{}\n{}\n{:?}\n{}",
-        new.sn, new.check_in_day, new.check_out_day, new.guests, new.meals, new.expected_cents,
-    ))
+/// What was asked for.
+pub(crate) fn fingerprint(new: &NewOrder) -> String {
+    let body = json!({
+        "homestayId": new.house_id,
+        "checkIn": new.check_in,
+        "checkOut": new.check_out,
+        "liveStartTime": new.start_s,
+        "liveEndTime": new.end_s,
+        "guests": new.guests,
+        "meals": new.meals,
+        "expectedTotalCents": new.expected_total_cents,
+        "remark": new.remark,
+    });
+    idempotency::fingerprint(new.user_id, route(new.key.as_ref()), &body)
+}
+
+/// The change that is asked for; the order's number is in the path.
+pub(crate) fn change_fingerprint(user_id: i64, new: &NewChange) -> String {
+    let body = json!({
+        "sn": new.sn,
+        "checkIn": new.check_in_day,
+        "checkOut": new.check_out_day,
+        "guests": new.guests,
+        "meals": new.meals,
+        "expectedTotalCents": new.expected_cents,
+    });
+    idempotency::fingerprint(user_id, route(new.key.as_ref()), &body)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@ use axum::http::StatusCode;
 use homestay_error::Error;
 use homestay_http::{ApiError, ApiResult, AuthUser, ClientAddress, Json, MaybeUser, Problem, rfc3339};
 use homestay_proto::usercenter::{
-    GetUserRequest, LoginRequest, LogoutRequest, RefreshRequest, RegisterRequest, Session, SessionKind, User,
-    WxMiniAuthRequest,
+    ChangePasswordRequest, GetUserRequest, LoginRequest, LogoutRequest, RefreshRequest, RegisterRequest,
+    Session, SessionKind, User, WxMiniAuthRequest,
 };
 use homestay_rpc::{Actor, request_for};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ pub fn rest(api: Api) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(register))
         .routes(routes!(me))
+        .routes(routes!(change_password))
         .routes(routes!(sign_in, sign_out))
         .with_state(api)
 }
@@ -37,6 +38,18 @@ struct NewUserBody {
     /// At most 32 characters; one is made up if there is none.
     #[serde(default)]
     nickname: String,
+}
+
+/// The old password, and another one.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = NewPassword)]
+struct NewPasswordBody {
+    #[schema(format = Password)]
+    old_password: String,
+    /// 6 to 128 characters.
+    #[schema(format = Password)]
+    new_password: String,
 }
 
 /// One of three ways to sign in: `mobile` and `password`; `refreshToken`, which is used up; or WeChat's login `code`, with
@@ -179,6 +192,37 @@ async fn me(State(mut api): State<Api>, user: AuthUser) -> ApiResult<Json<UserVi
     let request = GetUserRequest { id: user.id };
     let user = api.users.get_user(request_for(&user.actor(), request)).await?;
     Ok(Json(user.into_inner().into()))
+}
+
+/// Gives the signed-in account another password.
+///
+/// All its sessions end, and a new one is answered with. Access tokens that are out are good until they end.
+#[utoipa::path(
+    put, path = "/v1/users/me/password", tag = "users", request_body = NewPasswordBody, security(("bearer" = [])),
+    responses(
+        (status = 200, description = "A new session", body = SessionView),
+        (status = 400, description = "A field is missing or wrong, such as the old password", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or a bad one", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many tries", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn change_password(
+    State(mut api): State<Api>,
+    ClientAddress(address): ClientAddress,
+    user: AuthUser,
+    Json(body): Json<NewPasswordBody>,
+) -> ApiResult<Json<SessionView>> {
+    let request = ChangePasswordRequest {
+        old_password: body.old_password,
+        new_password: body.new_password,
+        address,
+        kind: SessionKind::Rest.into(),
+    };
+    let session = api
+        .users
+        .change_password(request_for(&user.actor(), request))
+        .await?;
+    Ok(Json(session.into_inner().into()))
 }
 
 /// What a [`NewSessionBody`] asks for.

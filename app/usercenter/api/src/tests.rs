@@ -146,6 +146,16 @@ impl UserCenter for FakeUsers {
         refuse(Error::internal("no route seeds"))
     }
 
+    async fn change_password(
+        &self,
+        request: tonic::Request<pb::ChangePasswordRequest>,
+    ) -> Result<Response<Session>, Status> {
+        let actor = actor(&request);
+        let r = request.into_inner();
+        let said = format!("{actor} {} {} {}", r.old_password, r.new_password, r.address);
+        session(r.kind, &said)
+    }
+
     async fn grant(&self, _: tonic::Request<pb::GrantRequest>) -> Result<Response<pb::GrantReply>, Status> {
         refuse(Error::internal("no route grants"))
     }

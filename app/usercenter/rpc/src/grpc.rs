@@ -7,9 +7,9 @@ use homestay_http::Keys;
 use homestay_proto::common::Empty;
 use homestay_proto::usercenter::user_center_server::UserCenter;
 use homestay_proto::usercenter::{
-    GetProfilesRequest, GetUserRequest, GrantReply, GrantRequest, ListByRoleRequest, LoginRequest,
-    LogoutRequest, Profile, Profiles, RefreshRequest, RegisterRequest, SeedReply, SeedRequest, Session,
-    SessionKind, User, Users, WxMiniAuthRequest,
+    ChangePasswordRequest, GetProfilesRequest, GetUserRequest, GrantReply, GrantRequest, ListByRoleRequest,
+    LoginRequest, LogoutRequest, Profile, Profiles, RefreshRequest, RegisterRequest, SeedReply, SeedRequest,
+    Session, SessionKind, User, Users, WxMiniAuthRequest,
 };
 use homestay_rpc::{Actor, actor};
 use homestay_types::Role;
@@ -20,7 +20,8 @@ use crate::session::Sessions;
 use crate::throttle::Throttle;
 use crate::wechat::{WechatProvider, WxLogin};
 use crate::{
-    Config, Passwords, account, grant, login, logout, profile, refresh, register, seed, store, wx_auth,
+    Config, Passwords, account, change_password, grant, login, logout, profile, refresh, register, seed,
+    store, wx_auth,
 };
 
 /// The server of `homestay.usercenter.v1.UserCenter`.
@@ -185,6 +186,33 @@ impl UserCenter for UserService {
         let users = request.into_inner().users;
         let reply = seed::seed(&self.db, &self.ids, &self.clock, &self.passwords, users).await?;
         Ok(Response::new(reply))
+    }
+
+    async fn change_password(
+        &self,
+        request: Request<ChangePasswordRequest>,
+    ) -> Result<Response<Session>, Status> {
+        let user_id = actor(&request)
+            .user_id()
+            .ok_or_else(|| Error::new(Code::Unauthenticated))?;
+        let request = request.into_inner();
+        account::password(&request.new_password)
+            .map_err(|_| Error::invalid("newPassword", "must have 6 to 128 characters"))?;
+        // A stolen token is not to try passwords faster than who has none.
+        self.throttle
+            .login(&request.address, Some(&user_id.to_string()))
+            .await?;
+        let session = change_password::change_password(
+            &self.db,
+            &self.passwords,
+            &self.sessions,
+            user_id,
+            request.old_password,
+            request.new_password,
+            kind(request.kind),
+        )
+        .await?;
+        Ok(Response::new(session))
     }
 
     async fn grant(&self, request: Request<GrantRequest>) -> Result<Response<GrantReply>, Status> {

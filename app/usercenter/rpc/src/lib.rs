@@ -5,6 +5,7 @@
 
 mod account;
 mod admin;
+mod change_password;
 mod config;
 mod grant;
 mod grpc;
@@ -57,6 +58,7 @@ pub const METHODS: Methods = &[
     ),
     ("/homestay.usercenter.v1.UserCenter/GetProfiles", Allow::ANYONE),
     ("/homestay.usercenter.v1.UserCenter/Seed", Allow::SERVICE),
+    ("/homestay.usercenter.v1.UserCenter/ChangePassword", Allow::USER),
     (
         "/homestay.usercenter.v1.UserCenter/Grant",
         Allow::ADMIN.or(Allow::SERVICE),

@@ -345,6 +345,9 @@ impl UserCenter for FakeUsers {
     async fn seed(&self, _: Request<users::SeedRequest>) -> Reply<users::SeedReply> {
         not_here()
     }
+    async fn change_password(&self, _: Request<users::ChangePasswordRequest>) -> Reply<users::Session> {
+        not_here()
+    }
     async fn grant(&self, _: Request<users::GrantRequest>) -> Reply<users::GrantReply> {
         not_here()
     }

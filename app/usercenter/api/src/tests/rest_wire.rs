@@ -29,6 +29,22 @@ async fn an_account_is_opened_with_a_session() {
 }
 
 #[tokio::test]
+async fn a_password_is_changed_by_its_owner() {
+    let body = r#"{"oldPassword":"hunter22","newPassword":"hunter23"}"#;
+    assert_eq!(
+        call("PUT /v1/users/me/password", &token(60), body).await,
+        session("REST user/7/host hunter22 hunter23 unknown").replacen("201", "200", 1)
+    );
+    let refused = call("PUT /v1/users/me/password", "", body).await;
+    assert!(refused.starts_with("401 "), "{refused}");
+    let refused = call("PUT /v1/users/me/password", &token(60), "{}").await;
+    assert!(
+        refused.starts_with("400 ") && refused.contains("oldPassword"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
 async fn there_are_three_ways_to_sign_in() {
     let cases = [
         (
@@ -188,13 +204,22 @@ fn the_openapi_document_lists_the_routes() {
     let api = Api::new(fake(UserCenterServer::new(FakeUsers)));
     let document = rest(api).into_openapi();
     let paths: Vec<&String> = document.paths.paths.keys().collect();
-    assert_eq!(paths, ["/v1/sessions", "/v1/users", "/v1/users/me"]);
+    assert_eq!(
+        paths,
+        [
+            "/v1/sessions",
+            "/v1/users",
+            "/v1/users/me",
+            "/v1/users/me/password"
+        ]
+    );
     let schemas = document.components.expect("components").schemas;
     let names: Vec<&String> = schemas.keys().collect();
     assert_eq!(
         names,
         [
             "EndSession",
+            "NewPassword",
             "NewSession",
             "NewUser",
             "Problem",

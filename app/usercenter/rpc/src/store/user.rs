@@ -146,6 +146,27 @@ pub(crate) async fn credentials(db: Reader<'_>, mobile: &str) -> Result<Option<(
         .transpose()
 }
 
+/// The account with this id and its password hash.
+pub(crate) async fn credentials_of(db: Reader<'_>, id: i64) -> Result<Option<(Holder, String)>> {
+    let row = sqlx::query("SELECT id, role, demo, password_hash FROM app_user WHERE id = $1")
+        .bind(id)
+        .fetch_optional(db)
+        .await?;
+    row.map(|row| Ok((holder_of(&row)?, row.try_get("password_hash")?)))
+        .transpose()
+}
+
+/// Gives an account another password hash instead of `from`; whether it had that.
+pub(crate) async fn change_password(tx: &mut Tx, id: i64, from: &str, to: &str) -> Result<bool> {
+    let done = sqlx::query("UPDATE app_user SET password_hash = $1 WHERE id = $2 AND password_hash = $3")
+        .bind(to)
+        .bind(id)
+        .bind(from)
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// The account with this id.
 pub(crate) async fn holder(db: impl Executor<'_, Database = Any>, id: i64) -> Result<Option<Holder>> {
     let row = sqlx::query("SELECT id, role, demo FROM app_user WHERE id = $1")

@@ -1,7 +1,9 @@
 use std::sync::atomic::Ordering;
 
 use homestay_error::Code;
-use homestay_proto::usercenter::{RegisterRequest, SessionKind};
+use homestay_proto::usercenter::{
+    ChangePasswordRequest, RefreshRequest, RegisterRequest, SessionKind, WxMiniAuthRequest,
+};
 use homestay_testkit::NOW_MS;
 use homestay_types::Role;
 
@@ -136,6 +138,88 @@ async fn unknown_account_and_wrong_password_get_the_same_answer_after_the_same_w
         (unknown.code(), unknown.message(), unknown.field_name())
     );
     assert_eq!((for_wrong, for_unknown), (1, 1));
+}
+
+async fn change(app: &TestUsers, id: i64, old: &str, new: &str) -> Result<Session, Error> {
+    let request = ChangePasswordRequest {
+        old_password: old.into(),
+        new_password: new.into(),
+        address: "10.0.0.1".into(),
+        kind: SessionKind::Rest.into(),
+    };
+    answer(app.user(id).change_password(request).await)
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_all_sessions_but_the_new_one() {
+    let app = TestUsers::start().await;
+    let first = app.register(MOBILE, PASSWORD).await.expect("an account");
+    let second = app.login(MOBILE, PASSWORD).await.expect("a session");
+
+    let new = change(&app, first.user_id, PASSWORD, "another one")
+        .await
+        .expect("changed");
+
+    assert_eq!(refusal(app.login(MOBILE, PASSWORD).await), Code::BadCredentials);
+    assert!(app.login(MOBILE, "another one").await.is_ok());
+    let refresh = async |session: &Session| {
+        let request = RefreshRequest {
+            refresh_token: session.refresh_token.clone(),
+            kind: SessionKind::Rest.into(),
+        };
+        answer(app.anyone().refresh(request).await)
+    };
+    for old in [&first, &second] {
+        assert_eq!(refusal(refresh(old).await), Code::BadRefreshToken);
+    }
+    assert!(refresh(&new).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_password_is_changed_for_the_old_one_alone_and_too_many_tries_are_refused() {
+    let app = TestUsers::start_with(
+        Config {
+            login_per_minute: 3,
+            ..no_throttle()
+        },
+        Arc::new(SandboxWechat),
+    )
+    .await;
+    let id = app.register(MOBILE, PASSWORD).await.expect("an account").user_id;
+    for (old, new, field) in [
+        ("wrong", "another one", "oldPassword"),
+        (PASSWORD, "short", "newPassword"),
+        ("", "another one", "oldPassword"),
+    ] {
+        let error = change(&app, id, old, new).await.expect_err(field);
+        assert_eq!(
+            (error.code(), error.field_name()),
+            (Code::InvalidArgument, Some(field))
+        );
+    }
+    assert!(change(&app, id, PASSWORD, "another one").await.is_ok());
+    let refused = change(&app, id, "another one", PASSWORD).await;
+    assert_eq!(refusal(refused), Code::TooManyRequests);
+    let nobody = app.client(&Actor::Anonymous);
+    let request = ChangePasswordRequest::default();
+    let refused = answer(nobody.clone().change_password(request).await);
+    assert_eq!(refusal(refused), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn an_account_without_a_password_gets_none_by_its_token() {
+    let app = TestUsers::start().await;
+    let request = WxMiniAuthRequest {
+        code: "sandbox-ann".into(),
+        ..WxMiniAuthRequest::default()
+    };
+    let id = answer(app.anyone().wx_mini_auth(request).await)
+        .expect("an account")
+        .user_id;
+    for old in ["", "anything"] {
+        let error = change(&app, id, old, "another one").await.expect_err("none");
+        assert_eq!(error.field_name(), Some("oldPassword"));
+    }
 }
 
 #[tokio::test]
