@@ -79,7 +79,13 @@ async fn the_books_are_read_as_they_stand() {
     client.prepay(&yen).await.unwrap();
     assert!(simulator.pay(yen.payment_sn.as_str()));
     let state = client.query(&yen).await.unwrap();
-    assert!(matches!(state, ProviderState::Captured { amount_cents: 500, .. }));
+    assert!(matches!(
+        state,
+        ProviderState::Captured {
+            amount_cents: 500,
+            ..
+        }
+    ));
 }
 
 #[tokio::test]

@@ -15,7 +15,9 @@ fn parse(world: &World, delivery: &Delivery) -> Result<ProviderEvent> {
 
 fn kinds(world: &World) -> Vec<EventKind> {
     let told = world.simulator.take();
-    told.iter().map(|event| parse(world, event).unwrap().kind).collect()
+    told.iter()
+        .map(|event| parse(world, event).unwrap().kind)
+        .collect()
 }
 
 #[tokio::test]
@@ -42,13 +44,19 @@ async fn what_is_paid_and_refunded_is_told_with_our_numbers() {
     assert_eq!(paid.payment_sn, intent.payment_sn.as_str());
     assert_eq!(paid.provider_ref, intent.provider_ref);
     assert_eq!(paid.currency, "EUR");
-    assert_eq!((refunded.kind, refunded.total_cents), (EventKind::Refunded, 5_600));
+    assert_eq!(
+        (refunded.kind, refunded.total_cents),
+        (EventKind::Refunded, 5_600)
+    );
     assert_eq!(refunded.refund_sn, refund.refund_sn.as_str());
     assert_eq!(refunded.payment_sn, intent.payment_sn.as_str());
     // Two events of Stripe's, one piece of news.
     assert_eq!(refunded, again);
     assert_eq!((by_hand.kind, by_hand.total_cents), (EventKind::Refunded, 100));
-    assert_eq!((by_hand.payment_sn.as_str(), by_hand.refund_sn.as_str()), ("", ""));
+    assert_eq!(
+        (by_hand.payment_sn.as_str(), by_hand.refund_sn.as_str()),
+        ("", "")
+    );
     assert_eq!(by_hand.provider_ref, intent.provider_ref);
 }
 
@@ -93,20 +101,62 @@ async fn each_event_is_read_or_refused_as_the_table_says() {
     use EventKind::{Captured, Closed, Failed, Other, RefundFailed};
     let read: [(&str, Delivery, EventKind); 12] = [
         ("paid", completed(json!({})), Captured),
-        ("by metadata", completed(json!({
-            "client_reference_id": null, "metadata": { "payment_sn": world.ids.payment_sn() }
-        })), Captured),
-        ("without a payment intent", completed(json!({ "payment_intent": null })), Captured),
-        ("with a whole payment intent", completed(json!({ "payment_intent": { "id": "pi_1" } })), Captured),
+        (
+            "by metadata",
+            completed(json!({
+                "client_reference_id": null, "metadata": { "payment_sn": world.ids.payment_sn() }
+            })),
+            Captured,
+        ),
+        (
+            "without a payment intent",
+            completed(json!({ "payment_intent": null })),
+            Captured,
+        ),
+        (
+            "with a whole payment intent",
+            completed(json!({ "payment_intent": { "id": "pi_1" } })),
+            Captured,
+        ),
         ("unpaid", completed(json!({ "payment_status": "unpaid" })), Other),
-        ("somebody else's", completed(json!({ "client_reference_id": "cart-7" })), Other),
-        ("nobody's", completed(json!({ "client_reference_id": null })), Other),
-        ("expired", event("checkout.session.expired", session(json!({ "payment_status": "unpaid" }))), Closed),
-        ("failed", event("checkout.session.async_payment_failed", session(json!({}))), Failed),
-        ("refund cancelled", event("refund.updated", json!({
-            "id": "re_1", "status": "canceled", "amount": 1, "currency": "eur", "payment_intent": "pi_1"
-        })), RefundFailed),
-        ("a sum of refunds", event("charge.refunded", json!({ "id": "ch_1" })), Other),
+        (
+            "somebody else's",
+            completed(json!({ "client_reference_id": "cart-7" })),
+            Other,
+        ),
+        (
+            "nobody's",
+            completed(json!({ "client_reference_id": null })),
+            Other,
+        ),
+        (
+            "expired",
+            event(
+                "checkout.session.expired",
+                session(json!({ "payment_status": "unpaid" })),
+            ),
+            Closed,
+        ),
+        (
+            "failed",
+            event("checkout.session.async_payment_failed", session(json!({}))),
+            Failed,
+        ),
+        (
+            "refund cancelled",
+            event(
+                "refund.updated",
+                json!({
+                    "id": "re_1", "status": "canceled", "amount": 1, "currency": "eur", "payment_intent": "pi_1"
+                }),
+            ),
+            RefundFailed,
+        ),
+        (
+            "a sum of refunds",
+            event("charge.refunded", json!({ "id": "ch_1" })),
+            Other,
+        ),
         ("nothing to us", event("customer.created", json!({})), Other),
     ];
     for (what, delivery, kind) in read {
@@ -124,11 +174,23 @@ async fn each_event_is_read_or_refused_as_the_table_says() {
         ("unsigned", unsigned, Code::BadSignature),
         ("tampered", tampered, Code::BadSignature),
         ("another secret", as_secret("whsec_x", now_s), Code::BadSignature),
-        ("too old", as_secret("whsec_simulator", now_s - 301), Code::BadSignature),
-        ("of the future", as_secret("whsec_simulator", now_s + 301), Code::BadSignature),
+        (
+            "too old",
+            as_secret("whsec_simulator", now_s - 301),
+            Code::BadSignature,
+        ),
+        (
+            "of the future",
+            as_secret("whsec_simulator", now_s + 301),
+            Code::BadSignature,
+        ),
         ("empty", simulator.sign(Vec::new()), Code::BadCallback),
         ("no event", simulator.sign(b"[]".to_vec()), Code::BadCallback),
-        ("no session", event("checkout.session.completed", json!(7)), Code::BadCallback),
+        (
+            "no session",
+            event("checkout.session.completed", json!(7)),
+            Code::BadCallback,
+        ),
         (
             "no such amount",
             completed(json!({ "currency": "isk", "amount_total": 150 })),
