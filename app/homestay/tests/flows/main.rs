@@ -7,6 +7,7 @@
 mod audit;
 mod authorisation;
 mod booking;
+mod changes;
 mod closing;
 mod contention;
 mod costs;
@@ -18,6 +19,7 @@ mod input;
 mod nights;
 mod operators;
 mod people;
+mod policies;
 mod processes;
 mod providers;
 mod race;
@@ -58,6 +60,11 @@ in_both_modes! {
         a_guest_books_and_pays_and_gets_a_check_in_code,
         the_looklook_face_does_the_same,
         a_declined_payment_leaves_the_order_payable,
+    }
+    changes {
+        a_cheaper_stay_gives_the_difference_back_and_a_dearer_one_waits_for_it,
+        an_unpaid_booking_is_changed_and_paid_at_its_new_price,
+        nights_of_others_are_not_taken_by_a_change,
     }
     closing {
         an_unpaid_order_closes_and_its_nights_are_free_again,
@@ -111,6 +118,11 @@ in_both_modes! {
         a_granted_role_counts_from_the_next_refresh_on,
         the_first_admin_is_made_from_its_secret_and_logins_are_throttled,
         the_logs_of_a_day_name_orders_and_traces_and_no_secret,
+    }
+    policies {
+        the_preview_is_what_a_cancellation_gives_back,
+        a_host_gives_everything_back_and_sees_no_code,
+        money_that_the_policy_keeps_is_kept,
     }
     startup {
         a_request_that_is_half_sent_does_not_keep_the_program_from_stopping,

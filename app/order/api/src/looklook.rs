@@ -1,7 +1,7 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
-use homestay_error::Error;
+use homestay_error::{Code, Error};
 use homestay_http::{ApiResult, AuthUser, Envelope, IdempotencyKey, Json, envelope, page_size};
 use homestay_proto::order as pb;
 use homestay_rpc::request_for;
@@ -220,7 +220,12 @@ async fn detail(
         without_steps: true,
     };
     let order = api.orders.get(request_for(&user.actor(), request)).await?;
-    Ok(envelope(order.into_inner().into()))
+    let order = order.into_inner();
+    // This face knows no hosts' eyes (contract.md §1.3).
+    if order.host_id == user.id && order.user_id != user.id {
+        return Err(Error::new(Code::OrderNotFound).into());
+    }
+    Ok(envelope(order.into()))
 }
 
 /// Fields have other names in this face.

@@ -80,7 +80,8 @@ impl OrderService {
                 start_s: 0,
                 end_s: 0,
                 new_booking: false,
-                change_of_attempt: 0,
+                // A change that came to nothing may have held others since.
+                change_of_attempt: order.attempt,
             })
             .await;
         let unit = match hold {

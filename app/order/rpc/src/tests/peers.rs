@@ -167,7 +167,9 @@ impl FakeTravel {
         let nights = nights(&request);
         let taken = state.holds.values().any(|hold| {
             let same = hold.request.house_id == request.house_id && !hold.released;
-            let own = request.change_of_attempt > 0 && hold.request.order_sn == request.order_sn;
+            let own = request.new_booking
+                && request.change_of_attempt > 0
+                && hold.request.order_sn == request.order_sn;
             same && !own && hold.nights.0 < nights.1 && nights.0 < hold.nights.1
         });
         if taken {

@@ -1,0 +1,181 @@
+//! Cancelling paid bookings: by the policy, by the host, and what is kept.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Mode, Program, USUAL, stay, text, unique};
+
+/// The access token of the demo's host of a house.
+async fn host_of(program: &Program, house: i64) -> String {
+    let (status, detail) = program.get(&format!("/v1/homestays/{house}"), None).await;
+    assert_eq!(status, 200, "{detail}");
+    let host = detail["hostId"].as_i64().expect("a host");
+    for n in 1..=20 {
+        let account = json!({ "mobile": format!("138000000{n:02}"), "password": "homestay-demo" });
+        let (status, session) = program.post("/v1/sessions", None, account).await;
+        if status != 201 {
+            continue;
+        }
+        let token = text(&session, "accessToken");
+        let (_, me) = program.get("/v1/users/me", Some(&token)).await;
+        if me["id"].as_i64() == Some(host) {
+            return token;
+        }
+    }
+    panic!("nobody is the host of {detail}");
+}
+
+/// Has the house keep to a policy.
+async fn keep_to(program: &Program, host: &str, house: i64, policy: Value) {
+    let path = format!("/v1/homestays/{house}/rules");
+    let (status, mut rules) = program.get(&path, Some(host)).await;
+    assert_eq!(status, 200, "{rules}");
+    rules["cancellationPolicy"] = policy;
+    let (status, kept) = program.call(Method::PUT, &path, Some(host), Some(rules)).await;
+    assert_eq!(status, 200, "{kept}");
+}
+
+/// A booking that is paid.
+async fn paid(program: &Program, guest: &str, body: &Value) -> Value {
+    let (status, order) = program.book(guest, &unique(), body).await;
+    assert_eq!(status, 201, "{order}");
+    let sn = text(&order, "sn");
+    let url = program.pay_url(guest, &sn).await;
+    assert_eq!(program.press(&url, "pay").await, 200);
+    program.until(guest, &sn, "confirmed").await
+}
+
+fn half() -> Value {
+    json!({ "name": "custom", "windows": [{ "hoursBefore": 8_000, "refundPercent": 100 }, { "hoursBefore": 1, "refundPercent": 50 }] })
+}
+
+pub async fn the_preview_is_what_a_cancellation_gives_back(mode: Mode) {
+    let program = Program::alone(mode, USUAL).await;
+    let guest = program.guest().await;
+    let free = program.single_unit(3).await;
+    let host = host_of(&program, free.0).await;
+    keep_to(&program, &host, free.0, half()).await;
+    let order = paid(&program, &guest, &stay(&free)).await;
+    let (sn, total) = (text(&order, "sn"), order["totalCents"].as_i64().expect("a total"));
+    // What the house does later is not the guest's.
+    keep_to(&program, &host, free.0, json!({ "name": "strict" })).await;
+
+    let (status, preview) = program
+        .get(&format!("/v1/orders/{sn}/cancellation"), Some(&guest))
+        .await;
+    assert_eq!(status, 200, "{preview}");
+    let refund = (total + 1) / 2;
+    assert_eq!(
+        (
+            &preview["chargedCents"],
+            &preview["refundCents"],
+            &preview["keptCents"],
+            &preview["percent"]
+        ),
+        (&json!(total), &json!(refund), &json!(total - refund), &json!(50)),
+        "{preview}"
+    );
+    let path = format!("/v1/orders/{sn}/cancel");
+    let (status, refused) = program
+        .post(&path, Some(&guest), json!({ "expectedRefundCents": total }))
+        .await;
+    assert_eq!(
+        (status.as_u16(), &refused["code"]),
+        (409, &json!("REFUND_CHANGED"))
+    );
+    let (status, cancelled) = program
+        .post(&path, Some(&guest), json!({ "expectedRefundCents": refund }))
+        .await;
+    assert_eq!(status, 200, "{cancelled}");
+    assert_eq!(
+        (
+            &cancelled["refundCents"],
+            &cancelled["keptCents"],
+            &cancelled["cancelledBy"]
+        ),
+        (&preview["refundCents"], &preview["keptCents"], &json!("guest"))
+    );
+    assert!(
+        program
+            .free(free.0, &free.1, &free.2)
+            .await
+            .iter()
+            .all(|units| *units == 1)
+    );
+    let refunded = program.until(&guest, &sn, "refunded").await;
+    assert_eq!(refunded["tradeState"], 3);
+    let (status, again) = program.post(&path, Some(&guest), json!({})).await;
+    assert_eq!((status.as_u16(), &again["refundCents"]), (200, &json!(refund)));
+}
+
+pub async fn a_host_gives_everything_back_and_sees_no_code(mode: Mode) {
+    let program = Program::alone(mode, USUAL).await;
+    let guest = program.guest().await;
+    let free = program.single_unit(2).await;
+    let host = host_of(&program, free.0).await;
+    keep_to(&program, &host, free.0, half()).await;
+    let order = paid(&program, &guest, &stay(&free)).await;
+    let sn = text(&order, "sn");
+    let (status, seen) = program.get(&format!("/v1/orders/{sn}"), Some(&host)).await;
+    assert_eq!((status.as_u16(), &seen["checkInCode"]), (200, &json!(null)));
+    let (status, cancelled) = program
+        .post(
+            &format!("/v1/orders/{sn}/cancel"),
+            Some(&host),
+            json!({ "reason": "the roof leaks" }),
+        )
+        .await;
+    assert_eq!(
+        (
+            status.as_u16(),
+            &cancelled["refundCents"],
+            &cancelled["cancelledBy"]
+        ),
+        (200, &order["totalCents"], &json!("host")),
+        "{cancelled}"
+    );
+    program.until(&guest, &sn, "refunded").await;
+}
+
+pub async fn money_that_the_policy_keeps_is_kept(mode: Mode) {
+    let program = Program::alone(mode, USUAL).await;
+    let guest = program.guest().await;
+    let free = program.single_unit(2).await;
+    let host = host_of(&program, free.0).await;
+    keep_to(
+        &program,
+        &host,
+        free.0,
+        json!({ "name": "custom", "windows": [{ "hoursBefore": 8_700, "refundPercent": 100 }] }),
+    )
+    .await;
+    let order = paid(&program, &guest, &stay(&free)).await;
+    let sn = text(&order, "sn");
+    let (status, cancelled) = program
+        .post(&format!("/v1/orders/{sn}/cancel"), Some(&guest), json!({}))
+        .await;
+    assert_eq!(
+        (status.as_u16(), &cancelled["state"], &cancelled["keptCents"]),
+        (200, &json!("cancelled"), &order["totalCents"]),
+        "{cancelled}"
+    );
+    assert!(
+        program
+            .free(free.0, &free.1, &free.2)
+            .await
+            .iter()
+            .all(|units| *units == 1)
+    );
+    let pay = json!({ "orderSn": sn });
+    let (status, refused) = program.post("/v1/payments", Some(&guest), pay).await;
+    assert_eq!(
+        (status.as_u16(), &refused["code"]),
+        (409, &json!("NOT_PAYABLE")),
+        "{refused}"
+    );
+    let (_, later) = program.get(&format!("/v1/orders/{sn}"), Some(&guest)).await;
+    assert_eq!(
+        (&later["state"], &later["refundCents"]),
+        (&json!("cancelled"), &json!(0))
+    );
+}
