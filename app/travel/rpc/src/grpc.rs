@@ -270,7 +270,7 @@ impl Travel for TravelService {
     }
 }
 
-fn ask(request: pb::HoldRequest) -> Result<Ask> {
+pub(crate) fn ask(request: pb::HoldRequest) -> Result<Ask> {
     if request.hold_key.is_empty() {
         return Err(Error::invalid("holdKey", "is not set"));
     }

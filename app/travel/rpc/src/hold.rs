@@ -140,6 +140,7 @@ async fn priced(db: &Db, clock: &Clock, ask: &Ask) -> Result<(House, Quote, NewH
         quote: serde_json::to_string(&quote).map_err(Error::internal)?,
         now_ms: clock.now_ms(),
         beside: ask.change_of_attempt,
+        pivot: 1,
     };
     Ok((house, quote, new))
 }
@@ -172,6 +173,7 @@ async fn again(db: &Db, clock: &Clock, ask: &Ask) -> Result<(House, Quote, NewHo
         quote: earlier.quote,
         now_ms: clock.now_ms(),
         beside: 0,
+        pivot: 1,
     };
     Ok((house, quote, new))
 }
@@ -206,8 +208,9 @@ pub(crate) async fn evaluate(
 }
 
 /// One transaction, repeated when another one took the chosen unit in between. SQLite has one writer, so that only Postgres
-/// repeats; each round another unit is gone.
-async fn take(db: &Db, new: NewHold) -> Result<Outcome> {
+/// repeats; each round another unit is gone. Whoever was outrun begins with a unit of its own, so that the many do not all run for
+/// the next one.
+async fn take(db: &Db, mut new: NewHold) -> Result<Outcome> {
     let mut rounds = new.units;
     loop {
         let outrun = Arc::new(AtomicBool::new(false));
@@ -223,6 +226,11 @@ async fn take(db: &Db, new: NewHold) -> Result<Outcome> {
         if rounds < 1 || !outrun.load(Ordering::Relaxed) {
             return outcome;
         }
+        let key = new
+            .hold_key
+            .bytes()
+            .fold(7u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+        new.pivot = 1 + i64::from(key) % new.units;
     }
 }
 

@@ -30,6 +30,9 @@ pub(crate) struct NewHold {
     pub(crate) snapshot: String,
     pub(crate) quote: String,
     pub(crate) now_ms: i64,
+    /// The unit to begin with when one is chosen: 1 is the lowest that is free. Where many want one at the same moment, others
+    /// keep them out of each other's way.
+    pub(crate) pivot: i64,
     /// An earlier attempt that stays whole beside this one; 0: none, earlier ones are released.
     pub(crate) beside: i64,
 }
@@ -131,7 +134,7 @@ pub(crate) async fn find_earlier(
     row.as_ref().map(read).transpose()
 }
 
-/// Writes the hold with this unit, or for 0 with the lowest that is free on all its nights, 0 if there is none; `None` if the
+/// Writes the hold with this unit, or for 0 with the first that is free on all its nights, 0 if there is none; `None` if the
 /// key is known.
 pub(super) async fn insert(tx: &mut Tx, hold: &NewHold, unit: i64) -> Result<Option<i64>> {
     let rows = sqlx::query(
@@ -139,8 +142,9 @@ pub(super) async fn insert(tx: &mut Tx, hold: &NewHold, unit: i64) -> Result<Opt
          INSERT INTO hold (hold_key, fingerprint, order_sn, attempt, house_id, shop_id, check_in, check_out, \
          starts_at_ms, unit, meals, state, snapshot, quote, created_at_ms, buffer_days) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
-         COALESCE(NULLIF(CAST($16 AS BIGINT), 0), (SELECT MIN(u.unit) FROM u WHERE NOT EXISTS (SELECT 1 FROM night n \
-         WHERE n.house_id = $5 AND n.day >= $7 AND n.day < $8 + $15 AND n.unit = u.unit)), 0), \
+         COALESCE(NULLIF(CAST($16 AS BIGINT), 0), (SELECT u.unit FROM u WHERE u.unit NOT IN (SELECT n.unit FROM night n \
+         WHERE n.house_id = $5 AND n.day >= $7 AND n.day < $8 + $15) \
+         ORDER BY CASE WHEN u.unit < $17 THEN 1 ELSE 0 END, u.unit LIMIT 1), 0), \
          $11, 'held', $12, $13, $14, $15) ON CONFLICT (hold_key) DO NOTHING RETURNING unit",
     )
     .bind(hold.hold_key.clone())
@@ -159,6 +163,7 @@ pub(super) async fn insert(tx: &mut Tx, hold: &NewHold, unit: i64) -> Result<Opt
     .bind(hold.now_ms)
     .bind(hold.buffer_days)
     .bind(unit)
+    .bind(hold.pivot)
     .fetch_all(&mut **tx)
     .await?;
     Ok(rows.first().map(|row| row.try_get(0)).transpose()?)

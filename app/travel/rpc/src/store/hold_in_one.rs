@@ -18,8 +18,9 @@ const MEALS_GONE: &str = "2201E";
 /// Order matters: the key first, then nights, then meals, each in the order of days, as every other statement that takes or
 /// gives back does. `m` asks for the count of `n` so that it begins when that has ended.
 const TAKE: &str = "\
-WITH f AS MATERIALIZED (SELECT COALESCE(MIN(u.unit), 0) AS unit FROM generate_series(CAST(1 AS BIGINT), $10) u(unit) \
-  WHERE NOT EXISTS (SELECT 1 FROM night x WHERE x.house_id = $5 AND x.day >= $7 AND x.day < $16 AND x.unit = u.unit)), \
+WITH f AS MATERIALIZED (SELECT COALESCE((SELECT u.unit FROM generate_series(CAST(1 AS BIGINT), $10) u(unit) \
+  WHERE u.unit NOT IN (SELECT x.unit FROM night x WHERE x.house_id = $5 AND x.day >= $7 AND x.day < $16) \
+  ORDER BY CASE WHEN u.unit < $17 THEN 1 ELSE 0 END, u.unit LIMIT 1), 0) AS unit), \
 h AS (INSERT INTO hold (hold_key, fingerprint, order_sn, attempt, house_id, shop_id, check_in, check_out, \
   starts_at_ms, unit, meals, state, snapshot, quote, created_at_ms, \
   buffer_days) \
@@ -57,6 +58,7 @@ pub(super) async fn take(tx: &mut Tx, hold: &NewHold) -> Result<Taken> {
         .bind(hold.now_ms)
         .bind(hold.meals_per_day)
         .bind(hold.until())
+        .bind(hold.pivot)
         .fetch_one(&mut **tx)
         .await;
     let row = match asked {
