@@ -64,17 +64,12 @@ const SIGNED_IN: Cells = [U, A, A, A, A, A, A, U];
 /// Of an order or a payment.
 const OWNER: Cells = [U, A, N, N, N, N, N, U];
 const OWNER_AND_STAFF: Cells = [U, A, N, N, N, A, A, U];
-<<<<<<< HEAD
 /// Of an order, where the host decides too.
 const OWNER_HOST_AND_STAFF: Cells = [U, A, N, A, N, A, A, U];
 /// Of a house.
 const HOST_AND_STAFF: Cells = [U, N, N, A, N, A, A, U];
 /// Of something that staff would see.
 const STAFF_IF_THERE: Cells = [U, F, F, F, F, M, M, U];
-=======
-/// Of an order that the host of its house sees as well.
-const OWNER_HOST_AND_STAFF: Cells = [U, A, N, A, N, A, A, U];
->>>>>>> order
 const STAFF: Cells = [U, F, F, F, F, A, A, U];
 const PROVIDER: Cells = [S; 8];
 
@@ -102,12 +97,8 @@ const LOGIN: &str = r#"{"mobile":"13800000001","password":"homestay-demo"}"#;
 const REGISTRATION: &str = r#"{"mobile":"<mobile>","password":"correct horse"}"#;
 const PAY: &str = r#"{"orderSn":"<order>"}"#;
 const STAY: &str = r#"{"homestayId":<house>,"checkIn":"<from>","checkOut":"<to>","guests":1}"#;
-<<<<<<< HEAD
 /// A night far ahead, which the first of those who may keep it keeps.
 const BLOCK: &str = r#"{"from":"<block-from>","until":"<block-until>"}"#;
-=======
-const CHANGE: &str = r#"{"checkIn":"<from>","checkOut":"<to>","guests":1}"#;
->>>>>>> order
 const LOOKLOOK_STAY: &str = r#"{"homestayId":<house>,"isFood":false,"liveStartTime":1,"liveEndTime":2,"livePeopleNum":1,"remark":""}"#;
 
 #[rustfmt::skip]
@@ -132,22 +123,12 @@ const ROUTES: &[Row] = &[
     row("GET /v1/orders", SIGNED_IN, "/v1/orders", ""),
     row("POST /v1/orders", SIGNED_IN, "/v1/orders", STAY),
     row("GET /v1/orders/{sn}", OWNER_HOST_AND_STAFF, "/v1/orders/<order>", ""),
-<<<<<<< HEAD
     row("POST /v1/payments", OWNER, "/v1/payments", PAY),
     row("GET /v1/payments/{sn}", OWNER_AND_STAFF, "/v1/payments/<payment>", ""),
     row("GET /v1/orders/{sn}/cancellation", OWNER_HOST_AND_STAFF, "/v1/orders/<order>/cancellation", ""),
     row("GET /v1/orders/{sn}/changes", OWNER_HOST_AND_STAFF, "/v1/orders/<order>/changes", ""),
     row("GET /v1/orders/{sn}/changes/quote", OWNER, "/v1/orders/<order>/changes/quote?checkIn=<from>&checkOut=<to>&guests=1", ""),
     row("POST /v1/orders/{sn}/changes", OWNER, "/v1/orders/<order>/changes", r#"{"checkIn":"<from>","checkOut":"<to>","guests":1}"#),
-=======
-    row("GET /v1/orders/{sn}/cancellation", OWNER_HOST_AND_STAFF, "/v1/orders/<order>/cancellation", ""),
-    row("GET /v1/orders/{sn}/changes", OWNER_HOST_AND_STAFF, "/v1/orders/<order>/changes", ""),
-    row("GET /v1/orders/{sn}/changes/quote", OWNER, "/v1/orders/<order>/changes/quote?checkIn=<from>&checkOut=<to>&guests=2", ""),
-    // What is booked already: past the door, and refused for itself.
-    row("POST /v1/orders/{sn}/changes", OWNER, "/v1/orders/<order>/changes", CHANGE),
-    row("POST /v1/payments", OWNER, "/v1/payments", PAY),
-    row("GET /v1/payments/{sn}", OWNER_AND_STAFF, "/v1/payments/<payment>", ""),
->>>>>>> order
     row("POST /v1/orders/{sn}/cancel", OWNER_HOST_AND_STAFF, "/v1/orders/<order>/cancel", "{}"),
     row("GET /v1/jobs", STAFF, "/v1/jobs", ""),
     row("GET /v1/queues", STAFF, "/v1/queues", ""),
