@@ -17,6 +17,7 @@ mod input;
 mod operators;
 mod people;
 mod processes;
+mod providers;
 mod startup;
 
 macro_rules! in_both_modes {

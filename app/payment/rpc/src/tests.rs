@@ -14,11 +14,13 @@ mod orders;
 mod parts;
 mod prune;
 mod refund;
+mod road;
 mod roads;
 mod settlement;
 mod shaky;
 mod support;
 mod sweep;
+mod users;
 
 use homestay_error::Code;
 use homestay_proto::payment as pb;

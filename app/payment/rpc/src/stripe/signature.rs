@@ -71,7 +71,8 @@ mod tests {
     #[test]
     fn only_the_right_secret_body_and_time_pass() {
         let header = format!("t=1492774577,v1={HEX}");
-        let table: [(&str, &[&str], &[u8], i64, bool); 14] = [
+        type Case<'a> = (&'a str, &'a [&'a str], &'a [u8], i64, bool);
+        let table: [Case; 14] = [
             (&header, &["whsec_one"], BODY, AT_MS, true),
             // A header of the documented form: several schemes, several signatures.
             (

@@ -1,164 +1,13 @@
 //! Whole roads over the providers' simulators: their servers, their signatures, their ways to go wrong.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use homestay_error::Code;
 use homestay_proto::payment as pb;
-use homestay_testkit::providers::{Delivery, Fault, StripeSimulator, WechatSimulator};
+use homestay_testkit::providers::{Fault, WechatSimulator};
 
-use super::support::{GUEST, STRANGER, World, code};
-use crate::provider::PaymentProvider;
-use crate::stripe::Stripe;
-use crate::wechat::WechatPay;
-
-/// The outside that a road leads through.
-enum Outside {
-    Wechat(WechatSimulator),
-    Stripe(StripeSimulator),
-}
-
-struct Road {
-    world: World,
-    outside: Outside,
-}
-
-impl Road {
-    async fn wechat() -> Self {
-        let (clock, ids) = homestay_testkit::clock();
-        let simulator = WechatSimulator::start(&clock).await;
-        let config = crate::wechat::tests::config(simulator.base_url());
-        let client = WechatPay::new(&config, "https://homestay.example", clock.clone()).unwrap();
-        let real: Arc<dyn PaymentProvider> = Arc::new(client);
-        Self {
-            world: World::over(clock, ids, Some(real)).await,
-            outside: Outside::Wechat(simulator),
-        }
-    }
-
-    async fn stripe() -> Self {
-        let (clock, ids) = homestay_testkit::clock();
-        let simulator = StripeSimulator::start(&clock).await;
-        let config = crate::stripe::tests::config(simulator.base_url());
-        let client = Stripe::new(&config, "https://homestay.example", clock.clone()).unwrap();
-        let real: Arc<dyn PaymentProvider> = Arc::new(client);
-        Self {
-            world: World::over(clock, ids, Some(real)).await,
-            outside: Outside::Stripe(simulator),
-        }
-    }
-
-    async fn both() -> [Self; 2] {
-        [Self::wechat().await, Self::stripe().await]
-    }
-
-    fn name(&self) -> &'static str {
-        match &self.outside {
-            Outside::Wechat(_) => "wechat",
-            Outside::Stripe(_) => "stripe",
-        }
-    }
-
-    fn pay(&self, sn: &str) -> bool {
-        match &self.outside {
-            Outside::Wechat(simulator) => simulator.pay(sn),
-            Outside::Stripe(simulator) => simulator.pay(sn),
-        }
-    }
-
-    fn take(&self) -> Vec<Delivery> {
-        match &self.outside {
-            Outside::Wechat(simulator) => simulator.take(),
-            Outside::Stripe(simulator) => simulator.take(),
-        }
-    }
-
-    fn fail(&self, wechat: &'static str, stripe: &'static str, fault: Fault) {
-        match &self.outside {
-            Outside::Wechat(simulator) => simulator.fail(wechat, fault),
-            Outside::Stripe(simulator) => simulator.fail(stripe, fault),
-        }
-    }
-
-    fn cut_off(&self) {
-        match &self.outside {
-            Outside::Wechat(simulator) => simulator.cut_off(),
-            Outside::Stripe(simulator) => simulator.cut_off(),
-        }
-    }
-
-    fn heal(&self) {
-        match &self.outside {
-            Outside::Wechat(simulator) => simulator.heal(),
-            Outside::Stripe(simulator) => simulator.heal(),
-        }
-    }
-
-    fn refund_slowly(&self) {
-        match &self.outside {
-            Outside::Wechat(simulator) => simulator.refund_slowly(),
-            Outside::Stripe(simulator) => simulator.refund_slowly(),
-        }
-    }
-
-    fn end_refund(&self, sn: &str, succeeds: bool) -> bool {
-        match (&self.outside, succeeds) {
-            (Outside::Wechat(simulator), true) => simulator.end_refund(sn, "SUCCESS"),
-            (Outside::Wechat(simulator), false) => simulator.end_refund(sn, "ABNORMAL"),
-            (Outside::Stripe(simulator), true) => simulator.end_refund(sn, "succeeded"),
-            (Outside::Stripe(simulator), false) => simulator.end_refund(sn, "failed"),
-        }
-    }
-
-    /// What went back, and in how many refunds.
-    fn refunded(&self, sn: &str) -> (i64, usize) {
-        match &self.outside {
-            Outside::Wechat(simulator) => (simulator.refunded(sn), simulator.refunds()),
-            Outside::Stripe(simulator) => (simulator.refunded(sn), simulator.refunds()),
-        }
-    }
-
-    /// Status and text of the answer.
-    async fn deliver(&self, delivery: &Delivery) -> (i32, String) {
-        let request = pb::CallbackRequest {
-            provider: self.name().to_owned(),
-            headers: delivery.headers.iter().cloned().collect(),
-            body: delivery.body.clone(),
-        };
-        let reply = self
-            .world
-            .as_nobody()
-            .callback(request)
-            .await
-            .unwrap()
-            .into_inner();
-        (reply.status, String::from_utf8(reply.body).unwrap())
-    }
-
-    /// Delivers what waits; all of it must be taken.
-    async fn deliver_all(&self) {
-        for delivery in self.take() {
-            let (status, text) = self.deliver(&delivery).await;
-            assert_eq!(status, 200, "{}: {text}", self.name());
-        }
-    }
-
-    async fn state(&self, sn: &str) -> String {
-        self.world.get(sn).await.state
-    }
-
-    /// An order, paid and told so.
-    async fn paid(&self, cents: i64) -> pb::PaymentView {
-        let payment = self.world.create(&self.world.order(cents)).await.unwrap();
-        assert!(self.pay(&payment.sn));
-        self.deliver_all().await;
-        payment
-    }
-
-    async fn cases(&self) -> i64 {
-        self.world.count("SELECT COUNT(*) FROM pay_case").await
-    }
-}
+use super::road::{Outside, Road};
+use super::support::{GUEST, STRANGER, code};
 
 #[tokio::test]
 async fn a_payment_is_made_paid_told_and_given_back_in_parts() {
@@ -494,7 +343,7 @@ async fn a_refund_made_in_stripes_dashboard_is_known_by_the_payment_intent() {
         "id": "re_9", "status": "succeeded", "amount": 5, "currency": "eur", "payment_intent": "pi_other",
     });
     let before = road.cases().await;
-    let other = simulator.sign(simulator.event("refund.created", refund));
+    let other = simulator.sign(simulator.event("refund.created", &refund));
     assert_eq!(road.deliver(&other).await.0, 200);
     assert_eq!(road.cases().await, before);
 }

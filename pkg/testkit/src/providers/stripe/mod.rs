@@ -107,7 +107,7 @@ impl StripeSimulator {
         let mut books = self.0.books.lock().expect("books");
         for id in books.expire(self.now_s()) {
             let session = books.session(&id, false);
-            self.tell("checkout.session.expired", session);
+            self.tell("checkout.session.expired", &session);
         }
         books
     }
@@ -129,7 +129,7 @@ impl StripeSimulator {
         };
         let done = books.complete(&id, intent, self.now_s());
         if done {
-            self.tell("checkout.session.completed", books.session(&id, false));
+            self.tell("checkout.session.completed", &books.session(&id, false));
         }
         done
     }
@@ -144,7 +144,7 @@ impl StripeSimulator {
         if done {
             let outcome = if arrives { "succeeded" } else { "failed" };
             let kind = format!("checkout.session.async_payment_{outcome}");
-            self.tell(&kind, books.session(&id, false));
+            self.tell(&kind, &books.session(&id, false));
         }
         done
     }
@@ -164,9 +164,9 @@ impl StripeSimulator {
         if ended {
             let refund = books.refund_object(&id);
             if status == "failed" {
-                self.tell("refund.failed", refund.clone());
+                self.tell("refund.failed", &refund);
             }
-            self.tell("refund.updated", refund);
+            self.tell("refund.updated", &refund);
         }
         ended
     }
@@ -183,7 +183,7 @@ impl StripeSimulator {
         ]);
         let (status, refund) = books.refund(&form);
         if status == 200 {
-            self.tell("refund.created", refund);
+            self.tell("refund.created", &refund);
         }
         status == 200
     }
@@ -217,7 +217,7 @@ impl StripeSimulator {
         })
     }
 
-    fn tell(&self, kind: &str, object: Value) {
+    fn tell(&self, kind: &str, object: &Value) {
         let event = self.event(kind, object);
         self.0.events.lock().expect("events").push(event);
     }
@@ -232,7 +232,7 @@ impl StripeSimulator {
 
     /// The body of an event of any content.
     #[must_use]
-    pub fn event(&self, kind: &str, object: Value) -> Vec<u8> {
+    pub fn event(&self, kind: &str, object: &Value) -> Vec<u8> {
         let mut events = 0;
         for byte in kind.bytes().chain(object.to_string().bytes()) {
             events = (events * 31 + u64::from(byte)) % 1_000_000_007;
@@ -282,7 +282,7 @@ impl StripeSimulator {
             "expire" => {
                 let answer = books.close(id);
                 if answer.0 == 200 {
-                    self.tell("checkout.session.expired", answer.1.clone());
+                    self.tell("checkout.session.expired", &answer.1);
                 }
                 answer
             }
@@ -292,9 +292,9 @@ impl StripeSimulator {
                 let before = books.refunds.len();
                 let answer = books.once(key, request, |books| books.refund(&form));
                 if books.refunds.len() > before {
-                    self.tell("refund.created", answer.1.clone());
+                    self.tell("refund.created", &answer.1);
                     if answer.1["status"] == "succeeded" {
-                        self.tell("refund.updated", answer.1.clone());
+                        self.tell("refund.updated", &answer.1);
                     }
                 }
                 answer

@@ -96,7 +96,7 @@ async fn each_event_is_read_or_refused_as_the_table_says() {
         }
         session
     };
-    let event = |kind: &str, object: Value| simulator.sign(simulator.event(kind, object));
+    let event = |kind: &str, object: Value| simulator.sign(simulator.event(kind, &object));
     let completed = |changes: Value| event("checkout.session.completed", session(changes));
     use EventKind::{Captured, Closed, Failed, Other, RefundFailed};
     let read: [(&str, Delivery, EventKind); 12] = [
@@ -163,7 +163,7 @@ async fn each_event_is_read_or_refused_as_the_table_says() {
         assert_eq!(parse(&world, &delivery).expect(what).kind, kind, "{what}");
     }
 
-    let good = simulator.event("checkout.session.completed", session(json!({})));
+    let good = simulator.event("checkout.session.completed", &session(json!({})));
     let now_s = world.clock.now_ms() / 1000;
     let mut tampered = simulator.sign(good.clone());
     tampered.body.push(b' ');
