@@ -237,14 +237,12 @@ impl World {
         (order.pay_before_ms, order.due_before_ms) = (until, until);
     }
 
-    /// The order waits for this to be paid for this charge.
     pub fn set_due(&self, sn: &str, charge: i64, cents: i64) {
         let mut orders = self.orders.0.lock().unwrap();
         let order = orders.get_mut(sn).unwrap();
         (order.due_charge, order.due_cents) = (charge, cents);
     }
 
-    /// There never was such an order.
     pub fn forget_order(&self, sn: &str) {
         self.orders.0.lock().unwrap().remove(sn);
     }
@@ -297,7 +295,6 @@ impl World {
         Ok(self.as_service().refund(request).await?.into_inner())
     }
 
-    /// A part of a payment, under a key.
     pub async fn refund_part(
         &self,
         payment_sn: &str,
@@ -313,7 +310,6 @@ impl World {
         Ok(self.as_service().refund(request).await?.into_inner())
     }
 
-    /// A payment of the guest that was captured.
     pub async fn captured(&self, cents: i64) -> pb::PaymentView {
         let order = self.order(cents);
         let payment = self.create(&order).await.unwrap();
@@ -322,7 +318,6 @@ impl World {
         self.get(&payment.sn).await
     }
 
-    /// Kinds of the cases that are open, oldest first.
     pub async fn open_cases(&self) -> Vec<String> {
         let request = pb::ListCasesRequest {
             limit: 100,
