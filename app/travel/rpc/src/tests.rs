@@ -4,6 +4,7 @@ mod blocks;
 mod book;
 mod change;
 mod contention;
+mod hosting;
 mod listing;
 mod oracle;
 mod rules;
