@@ -1,13 +1,32 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use homestay_proto::payment as pb;
 use homestay_proto::payment::payment_client::PaymentClient;
 use homestay_rpc::Channel;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::support::call_back;
 use crate::sandbox::HEADER;
+
+/// Hands a callback to the method; status and text of the answer.
+pub async fn call_back(
+    payment: &mut PaymentClient<Channel>,
+    provider: &str,
+    signature: Option<String>,
+    body: Vec<u8>,
+) -> (i32, String) {
+    let request = pb::CallbackRequest {
+        provider: provider.to_owned(),
+        headers: signature
+            .into_iter()
+            .map(|value| (HEADER.to_owned(), value))
+            .collect(),
+        body,
+    };
+    let reply = payment.callback(request).await.unwrap().into_inner();
+    (reply.status, String::from_utf8(reply.body).unwrap())
+}
 
 /// Takes callbacks over HTTP, one a connection.
 pub async fn listen(listener: TcpListener, mut payment: PaymentClient<Channel>, deaf: Arc<AtomicBool>) {

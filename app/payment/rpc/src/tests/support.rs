@@ -22,11 +22,11 @@ use tokio::net::TcpListener;
 use tonic::Status;
 
 use super::fake_orders::FakeOrders;
-use super::listener::listen;
+use super::listener::{call_back, listen};
 use super::shaky::{Fault, Shaky};
 use super::users::FakeUsers;
 use crate::provider::PaymentProvider;
-use crate::sandbox::{HEADER, Notification, Sandbox, sign};
+use crate::sandbox::{Notification, Sandbox, sign};
 use crate::{Config, METHODS, MIGRATIONS, PaymentService, Providers, Rates};
 
 pub const GUEST: i64 = 7;
@@ -178,14 +178,12 @@ impl World {
         (order.pay_before_ms, order.due_before_ms) = (until, until);
     }
 
-    /// The order waits for this to be paid for this charge.
     pub fn set_due(&self, sn: &str, charge: i64, cents: i64) {
         let mut orders = self.orders.0.lock().unwrap();
         let order = orders.get_mut(sn).unwrap();
         (order.due_charge, order.due_cents) = (charge, cents);
     }
 
-    /// There never was such an order.
     pub fn forget_order(&self, sn: &str) {
         self.orders.0.lock().unwrap().remove(sn);
     }
@@ -238,7 +236,6 @@ impl World {
         Ok(self.as_service().refund(request).await?.into_inner())
     }
 
-    /// A part of a payment, under a key.
     pub async fn refund_part(
         &self,
         payment_sn: &str,
@@ -254,7 +251,6 @@ impl World {
         Ok(self.as_service().refund(request).await?.into_inner())
     }
 
-    /// A payment of the guest that was captured.
     pub async fn captured(&self, cents: i64) -> pb::PaymentView {
         let order = self.order(cents);
         let payment = self.create(&order).await.unwrap();
@@ -263,7 +259,6 @@ impl World {
         self.get(&payment.sn).await
     }
 
-    /// Kinds of the cases that are open, oldest first.
     pub async fn open_cases(&self) -> Vec<String> {
         let request = pb::ListCasesRequest {
             limit: 100,
@@ -437,22 +432,4 @@ pub fn says(kind: &str, payment: &pb::PaymentView) -> Notification {
         currency: payment.currency.clone(),
         occurred_at_ms: NOW_MS + 1,
     }
-}
-
-pub async fn call_back(
-    payment: &mut PaymentClient<Channel>,
-    provider: &str,
-    signature: Option<String>,
-    body: Vec<u8>,
-) -> (i32, String) {
-    let request = pb::CallbackRequest {
-        provider: provider.to_owned(),
-        headers: signature
-            .into_iter()
-            .map(|value| (HEADER.to_owned(), value))
-            .collect(),
-        body,
-    };
-    let reply = payment.callback(request).await.unwrap().into_inner();
-    (reply.status, String::from_utf8(reply.body).unwrap())
 }
