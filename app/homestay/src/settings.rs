@@ -101,6 +101,22 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
     if settings.order.close_after > Duration::from_secs(30 * 24 * 3600) {
         return refuse("order.close_after", "must be at most 30days");
     }
+    let hours = Duration::from_secs(3600);
+    match settings.payment.provider.as_str() {
+        payment_rpc::wechat::NAME if settings.order.close_after > 2 * hours => {
+            return refuse(
+                "order.close_after",
+                "must be at most 2h with WeChat Pay: its prepays live no longer",
+            );
+        }
+        payment_rpc::stripe::NAME if settings.order.close_after > 23 * hours => {
+            return refuse(
+                "order.close_after",
+                "must be at most 23h with Stripe: its sessions live a day",
+            );
+        }
+        _ => {}
+    }
     if !(Duration::from_millis(100)..=Duration::from_secs(60)).contains(&settings.gateway.deadline) {
         return refuse("gateway.deadline", "must be between 100ms and 1m");
     }
@@ -228,8 +244,16 @@ mod tests {
     #[test]
     fn bad_values_are_refused_by_the_name_of_their_key() {
         type Change = fn(&mut Settings);
-        let cases: [(&str, Change); 8] = [
+        let cases: [(&str, Change); 10] = [
             ("order.close_after", |s| s.order.close_after = Duration::ZERO),
+            ("order.close_after", |s| {
+                s.payment.provider = "wechat".to_owned();
+                s.order.close_after = Duration::from_secs(3 * 3600);
+            }),
+            ("order.close_after", |s| {
+                s.payment.provider = "stripe".to_owned();
+                s.order.close_after = Duration::from_secs(24 * 3600);
+            }),
             ("gateway.deadline", |s| s.gateway.deadline = Duration::MAX),
             ("gateway.cors_origins", |s| {
                 s.gateway.cors_origins = vec!["*".to_owned()];

@@ -98,6 +98,10 @@ const WX_PAY: &str = "POST /payment/v1/thirdPayment/thirdPaymentWxPay";
 const WX_CALLBACK: &str = "POST /payment/v1/thirdPayment/thirdPaymentWxPayCallback";
 const SANDBOX_CALLBACK: &str = "POST /payment/v1/thirdPayment/sandboxCallback";
 
+fn callback_of(provider: &str) -> String {
+    format!("POST /v1/payments/callbacks/{provider}")
+}
+
 #[tokio::test]
 async fn paying_on_the_looklook_face_answers_six_texts_and_where_to_pay() {
     let empty = r#""appid":"","nonceStr":"","paySign":"","package":"","timestamp":"","signType":"""#;
@@ -231,6 +235,9 @@ async fn the_rest_face_refuses_with_problems() {
             "{route} {body}"
         );
     }
+    let wechat = call("POST /v1/payments", r#"{"orderSn":"wechat"}"#).await;
+    let fields = r#""wechat":{"appid":"wx1","nonceStr":"n","paySign":"s","package":"prepay_id=1","timestamp":"1795219200","signType":"RSA"}"#;
+    assert!(wechat.starts_with("201 ") && wechat.contains(fields), "{wechat}");
     let nobody = raw(&format!("GET /v1/payments/{PAYMENT}"), &[], "");
     assert!(text(send(nobody).await).await.starts_with("401 "));
 }
@@ -243,6 +250,10 @@ async fn callbacks_are_handed_on_as_they_came_and_answered_without_an_envelope()
     assert_eq!(text(response).await, "200 SUCCESS sandbox");
     let response = send(raw(WX_CALLBACK, signed, "good")).await;
     assert_eq!(text(response).await, "200 SUCCESS wechat");
+    for provider in ["wechat", "stripe"] {
+        let response = send(raw(&callback_of(provider), signed, "good")).await;
+        assert_eq!(text(response).await, format!("200 SUCCESS {provider}"));
+    }
     // Broken inside: the provider is to come again, and reads no cause.
     let response = send(raw(SANDBOX_CALLBACK, signed, "fail")).await;
     assert_eq!(response.headers()["retry-after"], "1");
@@ -255,7 +266,7 @@ async fn a_forged_callback_gets_a_4xx_with_a_body_every_time() {
         let response = send(raw(WX_CALLBACK, &[("content-type", "application/json")], "{}")).await;
         assert_eq!(text(response).await, "400 FAIL");
     }
-    for route in [WX_CALLBACK, SANDBOX_CALLBACK] {
+    for route in [WX_CALLBACK, SANDBOX_CALLBACK, &callback_of("stripe")] {
         for body in [Vec::new(), vec![0xff; 10]] {
             assert_eq!(text(send(raw(route, &[], body)).await).await, "400 FAIL");
         }

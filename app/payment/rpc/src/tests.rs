@@ -7,6 +7,7 @@ mod cases;
 mod charges;
 mod close;
 mod create;
+mod fake_orders;
 mod late;
 mod listener;
 mod migration;

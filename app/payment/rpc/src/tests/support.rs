@@ -1,6 +1,5 @@
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use homestay_clock::{Clock, Ids};
@@ -8,7 +7,7 @@ use homestay_error::{Code, Error};
 use homestay_proto::common::Empty;
 use homestay_proto::order as order_pb;
 use homestay_proto::order::order_client::OrderClient;
-use homestay_proto::order::order_server::{Order, OrderServer};
+use homestay_proto::order::order_server::OrderServer;
 use homestay_proto::payment as pb;
 use homestay_proto::payment::payment_client::PaymentClient;
 use homestay_proto::payment::payment_server::PaymentServer;
@@ -20,8 +19,9 @@ use homestay_testkit::{NOW_MS, TestDb, channel_as, serve};
 use homestay_types::{PaymentStatus, Role, job};
 use sqlx::Row;
 use tokio::net::TcpListener;
-use tonic::{Request, Response, Status};
+use tonic::Status;
 
+use super::fake_orders::FakeOrders;
 use super::listener::{call_back, listen};
 use super::shaky::{Fault, Shaky};
 use super::users::FakeUsers;
@@ -37,65 +37,6 @@ pub const PAY_BEFORE: Duration = Duration::from_secs(1800);
 
 const SECRET: &str = "sandbox-secret";
 const ORDER_METHODS: Methods = &[("/homestay.order.v1.Order/Get", Allow::ANYONE)];
-
-/// Orders by number; a user sees their own.
-#[derive(Clone, Default)]
-pub struct FakeOrders(Arc<Mutex<HashMap<String, order_pb::OrderView>>>);
-
-type Reply<T> = Result<Response<T>, Status>;
-
-#[tonic::async_trait]
-impl Order for FakeOrders {
-    async fn get(&self, request: Request<order_pb::GetRequest>) -> Reply<order_pb::OrderView> {
-        let actor = homestay_rpc::actor(&request);
-        let orders = self.0.lock().unwrap();
-        let order = orders
-            .get(&request.get_ref().sn)
-            .filter(|order| actor.may_see(order.user_id));
-        order
-            .map(|order| Response::new(order.clone()))
-            .ok_or_else(|| Error::new(Code::OrderNotFound).into())
-    }
-    async fn create(&self, _: Request<order_pb::CreateRequest>) -> Reply<order_pb::CreateReply> {
-        unreachable!("not called")
-    }
-    async fn list(&self, _: Request<order_pb::ListRequest>) -> Reply<order_pb::ListReply> {
-        unreachable!("not called")
-    }
-    async fn cancel(&self, _: Request<order_pb::CancelRequest>) -> Reply<order_pb::OrderView> {
-        unreachable!("not called")
-    }
-    async fn advance(&self, _: Request<order_pb::AdvanceRequest>) -> Reply<order_pb::AdvanceReply> {
-        unreachable!("not called")
-    }
-    async fn sweep(&self, _: Request<Empty>) -> Reply<order_pb::SweepReply> {
-        unreachable!("not called")
-    }
-    async fn resolve_holds(
-        &self,
-        _: Request<order_pb::ResolveHoldsRequest>,
-    ) -> Reply<order_pb::ResolveHoldsReply> {
-        unreachable!("not called")
-    }
-    async fn preview_cancel(
-        &self,
-        _: Request<order_pb::PreviewCancelRequest>,
-    ) -> Reply<order_pb::CancelPreview> {
-        unreachable!("nobody asks")
-    }
-    async fn change(&self, _: Request<order_pb::ChangeRequest>) -> Reply<order_pb::ChangeReply> {
-        unreachable!("nobody asks")
-    }
-    async fn quote_change(&self, _: Request<order_pb::ChangeRequest>) -> Reply<order_pb::ChangeView> {
-        unreachable!("nobody asks")
-    }
-    async fn list_changes(&self, _: Request<order_pb::ListChangesRequest>) -> Reply<order_pb::ChangeList> {
-        unreachable!("nobody asks")
-    }
-    async fn mark_told(&self, _: Request<order_pb::MarkToldRequest>) -> Reply<Empty> {
-        unreachable!("not called")
-    }
-}
 
 pub struct World {
     pub db: TestDb,

@@ -90,7 +90,16 @@ async fn a_known_phone_number_leads_to_its_account() {
     let session = come(&app, "ann", MOBILE).await.expect("a session");
 
     assert_eq!(session.user_id, id);
-    assert!(app.account(id).await.wechat_bound);
+    let (own, payers) = (
+        app.account(id).await,
+        app.service().get_user(GetUserRequest { id }).await,
+    );
+    assert!(own.wechat_bound);
+    assert_eq!(own.wechat_openid, "", "it is between the services and WeChat");
+    assert_eq!(
+        answer(payers).expect("an account").wechat_openid,
+        "sandbox-openid-ann"
+    );
     assert_eq!(come(&app, "ann", "").await.expect("a session").user_id, id);
     assert_eq!(refusal(come(&app, "bob", MOBILE).await), Code::WechatBound);
     assert_eq!(app.count("app_user").await, 1);
