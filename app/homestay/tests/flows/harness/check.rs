@@ -9,13 +9,8 @@ use super::{PATIENCE, Place};
 
 /// Waits until nothing is on its way.
 pub async fn settled(place: &Place) {
-    settled_but_for(place, 0).await;
-}
-
-/// Waits until nothing is on its way but so many things, such as orders that wait for their payment.
-pub async fn settled_but_for(place: &Place, left: usize) {
     let settled = async {
-        while unsettled(place).await.len() > left {
+        while !unsettled(place).await.is_empty() {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };

@@ -36,10 +36,7 @@ impl UserCenter for FakeUsers {
     async fn refresh(&self, _: Request<user_pb::RefreshRequest>) -> Reply<user_pb::Session> {
         unreachable!("not called")
     }
-    async fn change_password(
-        &self,
-        _: Request<user_pb::ChangePasswordRequest>,
-    ) -> Reply<user_pb::Session> {
+    async fn change_password(&self, _: Request<user_pb::ChangePasswordRequest>) -> Reply<user_pb::Session> {
         unreachable!("not called")
     }
     async fn logout(&self, _: Request<user_pb::LogoutRequest>) -> Reply<Empty> {
