@@ -90,6 +90,8 @@ pub async fn the_openapi_document_and_its_page_are_served(mode: Mode) {
         [
             "delete /v1/homestays/{id}/blocks/{blockId}",
             "delete /v1/sessions",
+            "get /v1/cases",
+            "get /v1/cases/{id}",
             "get /v1/homestays",
             "get /v1/homestays/{id}",
             "get /v1/homestays/{id}/availability",
@@ -105,6 +107,8 @@ pub async fn the_openapi_document_and_its_page_are_served(mode: Mode) {
             "get /v1/payments/{sn}",
             "get /v1/queues",
             "get /v1/users/me",
+            "post /v1/cases/{id}/notes",
+            "post /v1/cases/{id}/resolve",
             "post /v1/homestays/{id}/blocks",
             "post /v1/orders",
             "post /v1/orders/{sn}/cancel",
