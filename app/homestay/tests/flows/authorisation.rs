@@ -152,7 +152,7 @@ const ROUTES: &[Row] = &[
     // A stay that is over: past the door, and refused for itself.
     row("POST /order/v1/homestayOrder/createHomestayOrder", SIGNED_IN, "/order/v1/homestayOrder/createHomestayOrder", LOOKLOOK_STAY),
     row("POST /order/v1/homestayOrder/userHomestayOrderList", SIGNED_IN, "/order/v1/homestayOrder/userHomestayOrderList", "{}"),
-    row("POST /order/v1/homestayOrder/userHomestayOrderDetail", OWNER_HOST_AND_STAFF, "/order/v1/homestayOrder/userHomestayOrderDetail", r#"{"sn":"<order>"}"#),
+    row("POST /order/v1/homestayOrder/userHomestayOrderDetail", OWNER_AND_STAFF, "/order/v1/homestayOrder/userHomestayOrderDetail", r#"{"sn":"<order>"}"#),
     row("POST /payment/v1/thirdPayment/thirdPaymentWxPay", OWNER, "/payment/v1/thirdPayment/thirdPaymentWxPay", PAY),
     row("POST /payment/v1/thirdPayment/thirdPaymentWxPayCallback", PROVIDER, "/payment/v1/thirdPayment/thirdPaymentWxPayCallback", "{}"),
     row("POST /v1/payments/callbacks/{provider}", PROVIDER, "/v1/payments/callbacks/sandbox", "{}"),

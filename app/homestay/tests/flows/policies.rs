@@ -3,26 +3,19 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Mode, Program, USUAL, stay, text, unique};
+use crate::harness::{Mode, Program, USUAL, day, stay, text, unique};
 
-/// The access token of the demo's host of a house.
-async fn host_of(program: &Program, house: i64) -> String {
-    let (status, detail) = program.get(&format!("/v1/homestays/{house}"), None).await;
-    assert_eq!(status, 200, "{detail}");
-    let host = detail["hostId"].as_i64().expect("a host");
-    for n in 1..=20 {
-        let account = json!({ "mobile": format!("138000000{n:02}"), "password": "homestay-demo" });
-        let (status, session) = program.post("/v1/sessions", None, account).await;
-        if status != 201 {
-            continue;
-        }
-        let token = text(&session, "accessToken");
-        let (_, me) = program.get("/v1/users/me", Some(&token)).await;
-        if me["id"].as_i64() == Some(host) {
-            return token;
-        }
-    }
-    panic!("nobody is the host of {detail}");
+/// The demo's house 2, which has several rooms, and nights that are far ahead.
+fn nights() -> (i64, String, String) {
+    (2, day(120), day(122))
+}
+
+/// The access token of its host.
+async fn host(program: &Program) -> String {
+    let account = json!({ "mobile": "13800000002", "password": "homestay-demo" });
+    let (status, session) = program.post("/v1/sessions", None, account).await;
+    assert_eq!(status, 201, "{session}");
+    text(&session, "accessToken")
 }
 
 /// Has the house keep to a policy.
@@ -52,8 +45,8 @@ fn half() -> Value {
 pub async fn the_preview_is_what_a_cancellation_gives_back(mode: Mode) {
     let program = Program::alone(mode, USUAL).await;
     let guest = program.guest().await;
-    let free = program.single_unit(3).await;
-    let host = host_of(&program, free.0).await;
+    let (free, host) = (nights(), host(&program).await);
+    let units = program.free(free.0, &free.1, &free.2).await;
     keep_to(&program, &host, free.0, half()).await;
     let order = paid(&program, &guest, &stay(&free)).await;
     let (sn, total) = (text(&order, "sn"), order["totalCents"].as_i64().expect("a total"));
@@ -95,13 +88,7 @@ pub async fn the_preview_is_what_a_cancellation_gives_back(mode: Mode) {
         ),
         (&preview["refundCents"], &preview["keptCents"], &json!("guest"))
     );
-    assert!(
-        program
-            .free(free.0, &free.1, &free.2)
-            .await
-            .iter()
-            .all(|units| *units == 1)
-    );
+    assert_eq!(program.free(free.0, &free.1, &free.2).await, units);
     let refunded = program.until(&guest, &sn, "refunded").await;
     assert_eq!(refunded["tradeState"], 3);
     let (status, again) = program.post(&path, Some(&guest), json!({})).await;
@@ -111,8 +98,8 @@ pub async fn the_preview_is_what_a_cancellation_gives_back(mode: Mode) {
 pub async fn a_host_gives_everything_back_and_sees_no_code(mode: Mode) {
     let program = Program::alone(mode, USUAL).await;
     let guest = program.guest().await;
-    let free = program.single_unit(2).await;
-    let host = host_of(&program, free.0).await;
+    let (free, host) = (nights(), host(&program).await);
+    let units = program.free(free.0, &free.1, &free.2).await;
     keep_to(&program, &host, free.0, half()).await;
     let order = paid(&program, &guest, &stay(&free)).await;
     let sn = text(&order, "sn");
@@ -134,14 +121,15 @@ pub async fn a_host_gives_everything_back_and_sees_no_code(mode: Mode) {
         (200, &order["totalCents"], &json!("host")),
         "{cancelled}"
     );
+    assert_eq!(program.free(free.0, &free.1, &free.2).await, units);
     program.until(&guest, &sn, "refunded").await;
 }
 
 pub async fn money_that_the_policy_keeps_is_kept(mode: Mode) {
     let program = Program::alone(mode, USUAL).await;
     let guest = program.guest().await;
-    let free = program.single_unit(2).await;
-    let host = host_of(&program, free.0).await;
+    let (free, host) = (nights(), host(&program).await);
+    let units = program.free(free.0, &free.1, &free.2).await;
     keep_to(
         &program,
         &host,
@@ -159,13 +147,7 @@ pub async fn money_that_the_policy_keeps_is_kept(mode: Mode) {
         (200, &json!("cancelled"), &order["totalCents"]),
         "{cancelled}"
     );
-    assert!(
-        program
-            .free(free.0, &free.1, &free.2)
-            .await
-            .iter()
-            .all(|units| *units == 1)
-    );
+    assert_eq!(program.free(free.0, &free.1, &free.2).await, units);
     let pay = json!({ "orderSn": sn });
     let (status, refused) = program.post("/v1/payments", Some(&guest), pay).await;
     assert_eq!(

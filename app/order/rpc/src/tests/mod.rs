@@ -4,6 +4,7 @@ mod booking;
 mod cancelling;
 mod changing;
 mod closing;
+mod cut_off;
 mod faults;
 mod late_money;
 mod paying;
