@@ -43,8 +43,8 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "prove",
-        arguments: "nights",
-        help: "no night is sold twice: 200 rounds of 64 clients on one range and 100,000 random attempts, counted by SQL",
+        arguments: "nights|payments",
+        help: "at full size, with counts: no night is sold twice; every payment that races with expiry is a stay or goes back",
         run: prove::run,
     },
 ];

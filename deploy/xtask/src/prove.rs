@@ -6,17 +6,44 @@ use crate::engines::{self, Addresses, TakenDown};
 use crate::root;
 use crate::test::OURS;
 
-/// Runs what is named: `nights`.
-pub fn run(arguments: &[String]) -> Result<(), String> {
-    match arguments {
-        [what] if what == "nights" => nights(),
-        _ => Err("one of: nights".to_owned()),
-    }
+/// A proof: its name, the flow that is played in both modes, and a test of a crate that goes with it, on its own database.
+struct Proof {
+    name: &'static str,
+    flow: &'static str,
+    also: &'static str,
+    package: &'static str,
+    test: &'static str,
+    /// Whether the test is about Postgres.
+    on_engines: bool,
 }
 
-/// 64 clients on one range, 200 rounds, and 100,000 attempts on random ranges, over HTTP: against one process, and against the
-/// fleet. Then the same check over a database without key and guard, where it has to find overlaps.
-fn nights() -> Result<(), String> {
+const PROOFS: [Proof; 2] = [
+    // 64 clients on one range, 200 rounds, and 100,000 attempts on random ranges, over HTTP. Then the same check over a database
+    // without key and guard, where it has to find overlaps.
+    Proof {
+        name: "nights",
+        flow: "nights::no_night_is_sold_twice_however_many_want_it",
+        also: "the check without key and guard",
+        package: "travel-rpc",
+        test: "tests::contention::without_key_and_guard_the_check_finds_overlaps",
+        on_engines: true,
+    },
+    // 2,000 payments around the expiry of their orders, while processes are killed. Then every interleaving that dice make of
+    // callbacks, jobs, cancellations, changes, crashes and outages.
+    Proof {
+        name: "payments",
+        flow: "race::payments_around_expiry_are_confirmed_or_refunded_whatever_is_killed",
+        also: "random ways through the states of an order",
+        package: "order-rpc",
+        test: "tests::random::at_rest_every_captured_cent_is_kept_or_back_whatever_happened",
+        on_engines: false,
+    },
+];
+
+/// Runs what is named.
+pub fn run(arguments: &[String]) -> Result<(), String> {
+    let named = |proof: &&Proof| matches!(arguments, [name] if name == proof.name);
+    let proof = PROOFS.iter().find(named).ok_or("one of: nights, payments")?;
     let _down = TakenDown::with_us(&engines::stopped(&engines::running(engines::OF_TESTS)?))?;
     let (mut addresses, _, complaints) = engines::up(engines::OF_TESTS)?;
     for complaint in complaints {
@@ -28,22 +55,17 @@ fn nights() -> Result<(), String> {
     }
     let nginx = engines::program(engines::OF_TESTS, "nginx").ok_or("nginx is missing")?;
     addresses.insert("HOMESTAY_TEST_NGINX".to_owned(), nginx);
-    addresses.insert("HOMESTAY_TEST_FULL_SIZE".to_owned(), "1".to_owned());
-    let flow = "nights::no_night_is_sold_twice_however_many_want_it";
+    let size = ("HOMESTAY_TEST_FULL_SIZE".to_owned(), "1".to_owned());
+    addresses.insert(size.0.clone(), size.1.clone());
     for mode in ["embedded", "distributed"] {
         println!("\n== {mode}");
-        tests(
-            &addresses,
-            &["--package", "homestay", "--test", "flows"],
-            &format!("{mode}::{flow}"),
-        )?;
+        let flow = format!("{mode}::{}", proof.flow);
+        tests(&addresses, &["--package", "homestay", "--test", "flows"], &flow)?;
     }
-    println!("\n== the check without key and guard");
-    tests(
-        &addresses,
-        &["--package", "travel-rpc", "--lib"],
-        "tests::contention::without_key_and_guard_the_check_finds_overlaps",
-    )
+    println!("\n== {}", proof.also);
+    let alone = Addresses::from([size]);
+    let environment = if proof.on_engines { &addresses } else { &alone };
+    tests(environment, &["--package", proof.package, "--lib"], proof.test)
 }
 
 /// One test, in the profile for speed, with its output.

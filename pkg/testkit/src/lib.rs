@@ -47,6 +47,12 @@ pub fn channel_as(slot: &LocalSlot, actor: &Actor) -> Channel {
     slot.channel(Identity::new(CREDENTIAL, actor))
 }
 
+/// Whether tests that come in two sizes are to be played at full size, as `cargo xtask prove` has them.
+#[must_use]
+pub fn full_size() -> bool {
+    homestay_config::test_server("HOMESTAY_TEST_FULL_SIZE").is_some()
+}
+
 /// A channel to a fake peer: a generated server over a test's own implementation, without a guard.
 pub fn fake<S>(server: S) -> Channel
 where

@@ -1,7 +1,7 @@
 //! Payments that race with the expiry of their order, while processes are killed: every captured one ends as a stay or goes
 //! back, never both and never neither.
 //!
-//! A few dozen usually; `HOMESTAY_TEST_PROVE=1` (`cargo xtask prove payments`) makes it 2,000.
+//! A few dozen usually; `cargo xtask prove payments` makes it 2,000.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,9 +24,10 @@ const AROUND: std::ops::Range<i64> = -250..350;
 
 /// Payments that are to be made, and how many of them before the next kill.
 fn size() -> (usize, usize) {
-    match homestay_config::test_server("HOMESTAY_TEST_PROVE") {
-        None => (48, 16),
-        Some(_) => (2_000, 100),
+    if homestay_testkit::full_size() {
+        (2_000, 100)
+    } else {
+        (48, 16)
     }
 }
 

@@ -18,10 +18,12 @@ impl Place {
         match self {
             Self::Folder(original) => {
                 let copy = tempfile::tempdir().expect("a folder");
-                for domain in DOMAINS {
-                    // A clean end leaves nothing in SQLite's log.
-                    let name = format!("{domain}.db");
-                    std::fs::copy(original.path().join(&name), copy.path().join(&name)).expect("copied");
+                // With SQLite's logs, which a system that was stopped may leave.
+                for file in std::fs::read_dir(original.path()).expect("a folder") {
+                    let file = file.expect("a file");
+                    if file.file_name().to_string_lossy().contains(".db") {
+                        std::fs::copy(file.path(), copy.path().join(file.file_name())).expect("copied");
+                    }
                 }
                 Copy::Folder(copy)
             }

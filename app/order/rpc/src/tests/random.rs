@@ -8,8 +8,9 @@ use peers::Fault;
 
 use super::*;
 
-/// Runs in a usual test. `HOMESTAY_PROVE_RUNS` asks for more of them.
+/// Runs in a usual test, and in `cargo xtask prove payments`.
 const RUNS: u64 = 150;
+const FULL_SIZE: u64 = 2_000;
 const STEPS: u64 = 14;
 const HOST: i64 = 6;
 
@@ -35,12 +36,11 @@ impl Dice {
 }
 
 fn runs() -> u64 {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how long to look is the caller's wish, not a setting"
-    )]
-    let wanted = std::env::var("HOMESTAY_PROVE_RUNS");
-    wanted.ok().and_then(|runs| runs.parse().ok()).unwrap_or(RUNS)
+    if homestay_testkit::full_size() {
+        FULL_SIZE
+    } else {
+        RUNS
+    }
 }
 
 fn policy(dice: &mut Dice) -> CancellationPolicy {
