@@ -3,11 +3,13 @@
 pub mod check;
 pub mod copy;
 pub mod fleet;
+mod free;
+mod place;
+mod values;
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use homestay_http::auth::Claims;
@@ -17,6 +19,10 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use fleet::Fleet;
+use place::audit;
+
+pub use place::{AUDIT, Place};
+pub use values::{day, mobile, next_day, stay, text, unique};
 
 /// Longest wait for something that must happen; a failing test ends by it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,82 +66,6 @@ impl Start {
             ("HOMESTAY__LOG__LEVEL", "error"),
         ]
     }
-}
-
-/// Where a system keeps its data: it may be killed and started again there.
-pub enum Place {
-    Folder(tempfile::TempDir),
-    Servers(Arc<Fleet>),
-}
-
-impl Place {
-    /// Of one test alone.
-    pub async fn new(mode: Mode, start: Start) -> Self {
-        match mode {
-            Mode::Embedded => Self::Folder(tempfile::tempdir().expect("a folder")),
-            Mode::Distributed => Self::Servers(Arc::new(Fleet::start(start).await)),
-        }
-    }
-
-    /// Of one test alone, with these settings besides, and the logs in a file: [`Place::start_with`] wants them too.
-    pub async fn with(
-        mode: Mode,
-        start: Start,
-        settings: &[(&'static str, &str)],
-        log: Option<&Path>,
-    ) -> Self {
-        match mode {
-            Mode::Embedded => Self::Folder(tempfile::tempdir().expect("a folder")),
-            Mode::Distributed => {
-                let ground = fleet::Ground::with(start, settings, log).await;
-                Self::Servers(Arc::new(Fleet::on(ground).await))
-            }
-        }
-    }
-
-    /// Starts what does not run, and waits until it is ready.
-    pub async fn start(&self, start: Start) -> Program {
-        self.start_with(start, &[], None).await
-    }
-
-    /// As [`Place::start`], with what [`Place::with`] was given.
-    pub async fn start_with(
-        &self,
-        start: Start,
-        settings: &[(&'static str, &str)],
-        log: Option<&Path>,
-    ) -> Program {
-        match self {
-            Self::Folder(folder) => {
-                let mut command = command(folder.path(), start);
-                command.envs(settings.iter().copied());
-                Program::run(folder.path(), start, command, log).await
-            }
-            Self::Servers(fleet) => {
-                fleet.revive().await;
-                Program::of(fleet.clone())
-            }
-        }
-    }
-
-    /// `homestay audit`, which must find nothing.
-    pub fn audit(&self) {
-        match self {
-            Self::Folder(folder) => audit(folder.path()),
-            Self::Servers(fleet) => fleet.ground.run(&AUDIT),
-        }
-    }
-}
-
-/// What is under way on a busy machine is done by then.
-pub const AUDIT: [&str; 3] = ["audit", "--settle", "20s"];
-
-/// `homestay audit` of a data folder, which must find nothing.
-fn audit(data: &Path) {
-    let mut command = command(data, USUAL).into_std();
-    let output = command.args(AUDIT).output().expect("it runs");
-    let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }
 
 /// A running system. What is only of this flow is killed when dropped.
@@ -480,85 +410,6 @@ impl Program {
             Err(_) => panic!("{sn} is not {state}: {}", self.get(&path, Some(token)).await.1),
         }
     }
-
-    /// Free units of each night of a stay.
-    pub async fn free(&self, house: i64, from: &str, to: &str) -> Vec<i64> {
-        let (status, calendar) = self
-            .get(
-                &format!("/v1/homestays/{house}/calendar?from={from}&to={to}"),
-                None,
-            )
-            .await;
-        assert_eq!(status, 200, "{calendar}");
-        let days = calendar["days"].as_array().expect("days");
-        days.iter()
-            .map(|day| day["freeUnits"].as_i64().expect("a number"))
-            .collect()
-    }
-
-    /// A house with exactly one unit that is open and free for `nights` nights somewhere ahead, and that no other flow is
-    /// given: its id, from, to.
-    pub async fn single_unit(&self, nights: usize) -> (i64, String, String) {
-        self.single_unit_or_none(nights)
-            .await
-            .expect("a free house with one unit")
-    }
-
-    /// As [`Program::single_unit`]; `None` also when the program has ended.
-    pub async fn single_unit_or_none(&self, nights: usize) -> Option<(i64, String, String)> {
-        let read = async |path: String| {
-            let answer = self.http.get(format!("{}{path}", self.base)).send().await.ok()?;
-            answer.json::<Value>().await.ok()
-        };
-        let page = read("/v1/homestays?limit=100".to_owned()).await?;
-        for house in page["homestays"]
-            .as_array()?
-            .iter()
-            .filter(|house| house["units"] == 1)
-        {
-            let id = house["id"].as_i64()?;
-            let calendar = read(format!(
-                "/v1/homestays/{id}/calendar?from={}&to={}",
-                day(60),
-                day(160)
-            ))
-            .await?;
-            let days = calendar["days"].as_array()?;
-            let run = days.windows(nights).find(|run| {
-                run.iter().all(|d| d["open"] == true && d["freeUnits"] == 1) && self.claim(id, run)
-            });
-            if let Some(run) = run {
-                return Some((
-                    id,
-                    text(&run[0], "date"),
-                    next_day(&text(&run[nights - 1], "date")),
-                ));
-            }
-        }
-        None
-    }
-}
-
-/// Nights that flows were given, by system and house: flows that share a fleet must not meet.
-static CLAIMED: LazyLock<Mutex<HashSet<(String, i64, String)>>> = LazyLock::new(Mutex::default);
-
-impl Program {
-    /// Claims all nights of `run`, or none.
-    fn claim(&self, house: i64, run: &[Value]) -> bool {
-        if !matches!(self.runs, Runs::Fleet(_)) {
-            return true;
-        }
-        let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
-        let nights: Vec<_> = run
-            .iter()
-            .map(|d| (self.base.clone(), house, text(d, "date")))
-            .collect();
-        let free = nights.iter().all(|night| !claimed.contains(night));
-        if free {
-            claimed.extend(nights);
-        }
-        free
-    }
 }
 
 /// The program's command line on a data folder, with free ports and no throttle.
@@ -572,43 +423,4 @@ pub fn command(data: &Path, start: Start) -> Command {
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command
-}
-
-/// A stay's body.
-pub fn stay((house, from, to): &(i64, String, String)) -> Value {
-    json!({ "homestayId": house, "checkIn": from, "checkOut": to, "guests": 1 })
-}
-
-pub fn text(value: &Value, field: &str) -> String {
-    value[field]
-        .as_str()
-        .unwrap_or_else(|| panic!("no {field} in {value}"))
-        .to_owned()
-}
-
-/// A mobile number nobody has.
-pub fn mobile() -> String {
-    format!("13{:09}", rand::random_range(0..1_000_000_000u64))
-}
-
-pub fn unique() -> String {
-    format!("{:032x}", rand::random::<u128>())
-}
-
-/// The date that is `ahead` days after today.
-pub fn day(ahead: i64) -> String {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the program under test runs by the machine's clock"
-    )]
-    let today = jiff::Zoned::now().date();
-    today.saturating_add(jiff::Span::new().days(ahead)).to_string()
-}
-
-pub fn next_day(date: &str) -> String {
-    date.parse::<jiff::civil::Date>()
-        .expect("a date")
-        .tomorrow()
-        .expect("a day after")
-        .to_string()
 }
