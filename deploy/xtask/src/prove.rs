@@ -1,7 +1,9 @@
 //! `cargo xtask prove`: what the tests show on a small scale, at full size, with its counts.
 
+use std::io::BufReader;
 use std::process::{Command, Stdio};
 
+use crate::counts::{Counts, pass_through};
 use crate::engines::{self, Addresses, TakenDown};
 use crate::root;
 use crate::test::OURS;
@@ -68,24 +70,30 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     tests(environment, &["--package", proof.package, "--lib"], proof.test)
 }
 
-/// One test, in the profile for speed, with its output.
+/// One test, in the profile for speed, with its output. One that is not there has not passed.
 fn tests(environment: &Addresses, of: &[&str], name: &str) -> Result<(), String> {
     let mut cargo = Command::new("cargo");
     for variable in OURS {
         cargo.env_remove(variable);
     }
-    let status = cargo
+    let mut child = cargo
         .args(["test", "--release"])
         .args(of)
         .args(["--", "--exact", "--nocapture", name])
         .envs(environment)
         .current_dir(root())
         .stdin(Stdio::null())
-        .status()
+        .stdout(Stdio::piped())
+        .spawn()
         .map_err(|error| format!("cargo does not start: {error}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{name} failed"))
+    let mut counts = Counts::default();
+    let output = child.stdout.take().ok_or("no output")?;
+    pass_through(BufReader::new(output), std::io::stdout(), &mut counts)
+        .map_err(|error| format!("the output is lost: {error}"))?;
+    let status = child.wait().map_err(|error| format!("cargo is lost: {error}"))?;
+    match (status.success(), counts.passed) {
+        (true, 1) => Ok(()),
+        (true, n) => Err(format!("{name}: {n} tests ran instead of one")),
+        _ => Err(format!("{name} failed")),
     }
 }

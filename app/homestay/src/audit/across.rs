@@ -3,10 +3,13 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use homestay_clock::Clock;
 use serde_json::Value;
 use sqlx::any::AnyRow;
 
-use super::booking::{Booking, Hold, Order, OrderPayment, OrderRefund, Payment, Refund, disagreements};
+use super::booking::{
+    Booking, Hold, Order, OrderPayment, OrderRefund, Payment, Refund, TOO_MUCH, disagreements,
+};
 use super::source::{Sources, column};
 use super::{Finding, Look};
 use crate::targets::Domain;
@@ -31,8 +34,9 @@ pub async fn check_all(sources: &mut Sources, look: &mut Look) -> Result<(), Str
             break;
         }
     }
-    orphans(sources, look, &HOLDS).await?;
-    orphans(sources, look, &PAYMENTS).await
+    let before_ms = Clock::system().now_ms() - CLAIMED_WITHIN_MS;
+    orphans(sources, look, &HOLDS, before_ms).await?;
+    orphans(sources, look, &PAYMENTS, before_ms).await
 }
 
 async fn page(sources: &mut Sources, rows: &[AnyRow], look: &mut Look) -> Result<(), String> {
@@ -75,7 +79,7 @@ async fn page(sources: &mut Sources, rows: &[AnyRow], look: &mut Look) -> Result
         booking.expect("asked for").order.open_attempts.extend(attempts);
     }
     let sql = "SELECT order_sn, attempt, house_id, unit, check_in, check_out FROM hold \
-               WHERE state <> 'released' AND order_sn IN {}";
+               WHERE state IN ('held', 'bound') AND order_sn IN {}";
     for row in sources.rows_in(Domain::Travel, sql, &sns).await? {
         *look.seen.entry("holds").or_default() += 1;
         let booking = bookings.get_mut(&column::<String>(&row, "order_sn")?);
@@ -155,25 +159,37 @@ async fn payments(sources: &mut Sources, order_sns: &[String]) -> Result<Vec<(St
             amount_cents: column(&row, "amount_cents")?,
         });
     }
-    let with_case = with_case(sources, &sns).await?;
+    let mut cases = cases(sources, &sns).await?;
     for (_, payment) in &mut found {
         payment.refunds = refunds.remove(&payment.sn).unwrap_or_default();
-        payment.has_case = with_case.contains(&payment.sn);
+        payment.cases = cases.remove(&payment.sn).unwrap_or_default();
     }
     Ok(found)
 }
 
-async fn with_case(sources: &mut Sources, payment_sns: &[String]) -> Result<HashSet<String>, String> {
-    let sql = "SELECT payment_sn FROM pay_case WHERE payment_sn IN {}";
-    let rows = sources.rows_in(Domain::Payment, sql, payment_sns).await?;
-    rows.iter().map(|row| column(row, "payment_sn")).collect()
+/// Kinds of the cases about payments.
+async fn cases(
+    sources: &mut Sources,
+    payment_sns: &[String],
+) -> Result<HashMap<String, Vec<String>>, String> {
+    let sql = "SELECT payment_sn, kind FROM pay_case WHERE payment_sn IN {}";
+    let mut cases: HashMap<String, Vec<String>> = HashMap::new();
+    for row in sources.rows_in(Domain::Payment, sql, payment_sns).await? {
+        let kinds = cases.entry(column(&row, "payment_sn")?).or_default();
+        kinds.push(column(&row, "kind")?);
+    }
+    Ok(cases)
 }
+
+/// A hold that nobody has claimed is asked about after a minute, and may have to be asked about again.
+const CLAIMED_WITHIN_MS: i64 = 5 * 60_000;
 
 /// Rows of another domain that name an order.
 struct Naming {
     domain: Domain,
     kind: &'static str,
-    /// Pages by `place`, a text; `subject` is what is reported, `payment_sn` what a case may be about.
+    /// Pages by `place`, a text after `$1`; `$2` is the time before which a hold must have been claimed. `subject` is what is
+    /// reported, `payment_sn` what a case may be about.
     sql: &'static str,
 }
 
@@ -181,20 +197,29 @@ const HOLDS: Naming = Naming {
     domain: Domain::Travel,
     kind: "hold_without_an_order",
     sql: "SELECT hold_key AS place, order_sn, order_sn AS subject, '' AS payment_sn FROM hold \
-          WHERE state <> 'released' AND hold_key > $1 ORDER BY hold_key LIMIT 500",
+          WHERE (state = 'bound' OR (state = 'held' AND created_at_ms < $2)) AND hold_key > $1 ORDER BY hold_key LIMIT 500",
 };
 const PAYMENTS: Naming = Naming {
     domain: Domain::Payment,
     kind: "captured_money_without_an_order",
     sql: "SELECT sn AS place, order_sn, sn AS subject, sn AS payment_sn FROM payment \
-          WHERE captured_at_ms > 0 AND refunded_cents < amount_cents AND sn > $1 ORDER BY sn LIMIT 500",
+          WHERE captured_at_ms > 0 AND CAST($2 AS BIGINT) > 0 AND refunded_cents < amount_cents AND sn > $1 \
+          ORDER BY sn LIMIT 500",
 };
 
-async fn orphans(sources: &mut Sources, look: &mut Look, naming: &Naming) -> Result<(), String> {
+async fn orphans(
+    sources: &mut Sources,
+    look: &mut Look,
+    naming: &Naming,
+    before_ms: i64,
+) -> Result<(), String> {
     let mut last = String::new();
     loop {
         let rows = sources
-            .rows(naming.domain, sqlx::query(naming.sql).bind(last.clone()))
+            .rows(
+                naming.domain,
+                sqlx::query(naming.sql).bind(last.clone()).bind(before_ms),
+            )
             .await?;
         let Some(end) = rows.last() else { return Ok(()) };
         last = column(end, "place")?;
@@ -219,9 +244,10 @@ async fn orphans(sources: &mut Sources, look: &mut Look, naming: &Naming) -> Res
             }
         }
         let payment_sns: Vec<String> = orphans.iter().map(|(.., sn)| sn.clone()).collect();
-        let with_case = with_case(sources, &payment_sns).await?;
+        let cases = cases(sources, &payment_sns).await?;
         for (order_sn, subject, payment_sn) in orphans {
-            if payment_sn.is_empty() || !with_case.contains(&payment_sn) {
+            let kinds = cases.get(&payment_sn).into_iter().flatten();
+            if !kinds.into_iter().any(|kind| TOO_MUCH.contains(&kind.as_str())) {
                 look.findings.insert(Finding {
                     kind: naming.kind,
                     subject,

@@ -17,8 +17,8 @@ const fn check(kind: &'static str, domain: Domain, sql: &'static str) -> Check {
     Check { kind, domain, sql }
 }
 
-/// Nights and meals of travel; payments, refunds, ledger and cases of payment; sums of order.
-const CHECKS: [Check; 19] = [
+/// Nights and meals of travel (a hold that is neither held nor bound has none); payments, refunds, ledger and cases of payment; sums of order.
+const CHECKS: [Check; 18] = [
     check(
         "night_sold_twice",
         Travel,
@@ -30,7 +30,7 @@ const CHECKS: [Check; 19] = [
         Travel,
         "SELECT n.order_sn || ' attempt ' || n.attempt AS subject, COUNT(*) || ' nights' AS detail FROM night n \
          WHERE n.order_sn NOT LIKE 'block:%' AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.order_sn = n.order_sn \
-         AND h.attempt = n.attempt AND h.state <> 'released' AND h.house_id = n.house_id AND h.unit = n.unit \
+         AND h.attempt = n.attempt AND h.state IN ('held', 'bound') AND h.house_id = n.house_id AND h.unit = n.unit \
          AND n.day >= h.check_in AND n.day < h.check_out + h.buffer_days) GROUP BY n.order_sn, n.attempt",
     ),
     check(
@@ -47,7 +47,7 @@ const CHECKS: [Check; 19] = [
          FROM (SELECT h.order_sn, h.attempt, h.check_out + h.buffer_days - h.check_in AS wants, \
          (SELECT COUNT(*) FROM night n WHERE n.house_id = h.house_id AND n.unit = h.unit AND n.day >= h.check_in \
          AND n.day < h.check_out + h.buffer_days AND n.order_sn = h.order_sn) AS has \
-         FROM hold h WHERE h.state <> 'released') x WHERE x.has <> x.wants",
+         FROM hold h WHERE h.state IN ('held', 'bound')) x WHERE x.has <> x.wants",
     ),
     check(
         "block_without_its_nights",
@@ -61,21 +61,16 @@ const CHECKS: [Check; 19] = [
     check(
         "meals_miscounted",
         Travel,
-        "SELECT m.house_id || ' day ' || m.day AS subject, \
-         m.taken || ' taken, ' || COALESCE(SUM(x.most), 0) || ' held' AS detail FROM meal_day m LEFT JOIN \
-         (SELECT d.house_id, d.day, h.order_sn, MAX(h.meals) AS most FROM meal_day d JOIN hold h \
-         ON h.house_id = d.house_id AND h.check_in <= d.day AND h.check_out > d.day \
-         WHERE h.state <> 'released' AND h.meals > 0 GROUP BY d.house_id, d.day, h.order_sn) x \
-         ON x.house_id = m.house_id AND x.day = m.day \
-         GROUP BY m.house_id, m.day, m.taken HAVING m.taken <> COALESCE(SUM(x.most), 0)",
-    ),
-    check(
-        "meals_miscounted",
-        Travel,
-        "SELECT x.order_sn || ' attempt ' || x.attempt AS subject, x.has || ' of ' || x.wants || ' days' AS detail \
-         FROM (SELECT h.order_sn, h.attempt, h.check_out - h.check_in AS wants, (SELECT COUNT(*) FROM meal_day m \
-         WHERE m.house_id = h.house_id AND m.day >= h.check_in AND m.day < h.check_out) AS has \
-         FROM hold h WHERE h.state <> 'released' AND h.meals > 0) x WHERE x.has <> x.wants",
+        "WITH RECURSIVE d(order_sn, house_id, day, until_day, meals) AS (SELECT order_sn, house_id, check_in, check_out, \
+         meals FROM hold WHERE state IN ('held', 'bound') AND meals > 0 UNION ALL SELECT order_sn, house_id, day + 1, \
+         until_day, meals FROM d WHERE day + 1 < until_day), \
+         wanted AS (SELECT x.house_id, x.day, SUM(x.most) AS held FROM (SELECT order_sn, house_id, day, MAX(meals) AS most \
+         FROM d GROUP BY order_sn, house_id, day) x GROUP BY x.house_id, x.day) \
+         SELECT m.house_id || ' day ' || m.day AS subject, m.taken || ' taken, ' || COALESCE(w.held, 0) || ' held' AS detail \
+         FROM meal_day m LEFT JOIN wanted w ON w.house_id = m.house_id AND w.day = m.day \
+         WHERE m.taken <> COALESCE(w.held, 0) \
+         UNION ALL SELECT w.house_id || ' day ' || w.day, '0 taken, ' || w.held || ' held' FROM wanted w \
+         LEFT JOIN meal_day m ON m.house_id = w.house_id AND m.day = w.day WHERE m.house_id IS NULL",
     ),
     check(
         "ledger_unbalanced",

@@ -46,8 +46,10 @@ const CORRUPTIONS: [Corruption; 24] = [
     ),
     (
         "hold_without_an_order",
-        "order",
-        &["DELETE FROM orders WHERE state = 'awaiting_payment'"],
+        "travel",
+        &[
+            "UPDATE hold SET order_sn = 'HSO0', state = 'bound' WHERE order_sn = (SELECT MIN(order_sn) FROM hold)",
+        ],
     ),
     (
         "captured_money_without_an_order",
