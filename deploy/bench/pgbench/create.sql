@@ -11,6 +11,8 @@ SELECT h.id, h.shop_id, h.host_id, h.title, h.sub_title, h.banner, h.info, h.peo
        h.row_state * COALESCE((SELECT s.row_state FROM homestay_travel.shop s WHERE s.id = h.shop_id), 0),
        h.row_type, h.food_info, h.food_cents, h.price_cents, h.market_cents, h.weekend_cents, h.city, h.time_zone,
        h.currency, h.units, h.meals_per_day, h.open_from, h.open_until, h.star_tenths, h.star_count, h.created_at_ms,
+       h.min_nights, h.max_nights, h.buffer_days, h.arrival_weekdays, h.departure_weekdays, h.advance_min_days,
+       h.advance_max_days, h.check_in_minute, h.seasons, h.discounts, h.policy,
        d.day, d.price_cents, d.blocked
 FROM homestay_travel.house h
 LEFT JOIN homestay_travel.house_day d
@@ -18,13 +20,14 @@ LEFT JOIN homestay_travel.house_day d
 WHERE h.id = CAST(:house AS BIGINT);
 
 WITH f AS MATERIALIZED (
-    SELECT COALESCE(MIN(u.unit), 0) AS unit FROM generate_series(CAST(1 AS BIGINT), CAST(1 AS BIGINT)) u(unit)
-    WHERE NOT EXISTS (SELECT 1 FROM homestay_travel.night x WHERE x.house_id = CAST(:house AS BIGINT)
-        AND x.day >= CAST(:day AS BIGINT) AND x.day < CAST(:day AS BIGINT) + 2 AND x.unit = u.unit)),
+    SELECT COALESCE((SELECT u.unit FROM generate_series(CAST(1 AS BIGINT), CAST(1 AS BIGINT)) u(unit)
+        WHERE u.unit NOT IN (SELECT x.unit FROM homestay_travel.night x WHERE x.house_id = CAST(:house AS BIGINT)
+            AND x.day >= CAST(:day AS BIGINT) AND x.day < CAST(:day AS BIGINT) + 2)
+        ORDER BY CASE WHEN u.unit < CAST(1 AS BIGINT) THEN 1 ELSE 0 END, u.unit LIMIT 1), 0) AS unit),
 h AS (INSERT INTO homestay_travel.hold (hold_key, fingerprint, order_sn, attempt, house_id, shop_id, check_in, check_out,
-        starts_at_ms, unit, meals, state, snapshot, quote, created_at_ms)
+        starts_at_ms, unit, meals, state, snapshot, quote, created_at_ms, buffer_days)
     SELECT 'bench' || CAST(:id AS BIGINT), repeat('f', 64), 'HSO' || CAST(:id AS BIGINT), 1, CAST(:house AS BIGINT), 1,
-        CAST(:day AS BIGINT), CAST(:day AS BIGINT) + 2, 0, f.unit, 0, 'held', repeat('s', 900), repeat('q', 400), 1
+        CAST(:day AS BIGINT), CAST(:day AS BIGINT) + 2, 0, f.unit, 0, 'held', repeat('s', 1100), repeat('q', 400), 1, 0
     FROM f WHERE f.unit > 0 ON CONFLICT (hold_key) DO NOTHING RETURNING unit),
 n AS (INSERT INTO homestay_travel.night (house_id, day, unit, order_sn, attempt)
     SELECT CAST(:house AS BIGINT), d.day, h.unit, 'HSO' || CAST(:id AS BIGINT), 1
@@ -38,11 +41,12 @@ WITH c AS (INSERT INTO homestay_order.hold_claim (hold_key, order_sn)
 o AS (INSERT INTO homestay_order.orders (id, sn, hold_key, fingerprint, user_id, house_id, shop_id, host_id, title, sub_title,
         cover, info, people_num, row_type, food_info, food_cents, price_cents, market_cents, time_zone, check_in_day,
         check_out_day, guests, meals, remark, unit, attempt, currency, room_cents, meal_cents, total_cents, lines, state,
-        created_at_ms, pay_before_ms, updated_at_ms)
+        created_at_ms, pay_before_ms, updated_at_ms, policy, check_in_minute, check_in_at_ms, trade_code, paid_at_ms)
     SELECT CAST(:id AS BIGINT), 'HSO' || CAST(:id AS BIGINT), 'bench' || CAST(:id AS BIGINT), repeat('f', 64), 1,
         CAST(:house AS BIGINT), 1, 1, repeat('t', 30), repeat('s', 40), repeat('c', 50), repeat('i', 200), 2, 0,
         repeat('f', 40), 3000, 30000, 36000, 'Asia/Shanghai', CAST(:day AS BIGINT), CAST(:day AS BIGINT) + 2, 1, 0, '', 1, 1,
-        'CNY', 60000, 0, 60000, repeat('l', 200), 'awaiting_payment', 1, 9000000000000, 1 FROM c),
+        'CNY', 60000, 0, 60000, repeat('l', 200), 'awaiting_payment', 1, 9000000000000, 1, repeat('p', 80),
+        900, 9000000000000, '', 0 FROM c),
 s AS (INSERT INTO homestay_order.order_step (order_sn, seq, name, attempt, node, error, started_at_ms, ended_at_ms,
         undo_started_at_ms, undo_ended_at_ms)
     SELECT v.* FROM c CROSS JOIN (VALUES

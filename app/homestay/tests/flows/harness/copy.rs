@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sqlx::{AnyConnection, Connection};
 
-use super::fleet::{DOMAINS, Fleet, admin};
+use super::fleet::{DOMAINS, Fleet, admin, drop_database};
 use super::{Place, USUAL, command};
 
 pub enum Copy {
@@ -30,12 +30,8 @@ impl Place {
             Self::Servers(fleet) => {
                 let ground = &fleet.ground;
                 let name = format!("{}_copy", ground.name);
-                for sql in [
-                    format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-                    format!("CREATE DATABASE {name} TEMPLATE {}", ground.name),
-                ] {
-                    admin(&ground.engines.postgres, sql).await.expect("a copy");
-                }
+                let sql = format!("CREATE DATABASE {name} TEMPLATE {}", ground.name);
+                admin(&ground.engines.postgres, sql).await.expect("a copy");
                 let fleet = fleet.clone();
                 Copy::Database { fleet, name }
             }
@@ -86,6 +82,14 @@ impl Copy {
             output.status.success(),
             String::from_utf8_lossy(&said).into_owned(),
         )
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        if let Self::Database { fleet, name } = self {
+            drop_database(&fleet.ground.engines.postgres, name);
+        }
     }
 }
 

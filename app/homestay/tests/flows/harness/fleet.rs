@@ -255,17 +255,23 @@ impl Ground {
 
 impl Drop for Ground {
     fn drop(&mut self) {
-        let (url, name) = (self.engines.postgres.clone(), self.name.clone());
-        // On a thread of its own: the test's runtime may be on its way out. Best effort: what is left hurts nobody.
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            if let Ok(runtime) = runtime {
-                let sql = format!("DROP DATABASE {name} WITH (FORCE)");
-                runtime.block_on(admin(&url, sql)).ok();
-            }
-        });
-        dropping.join().ok();
+        drop_database(&self.engines.postgres, &self.name);
     }
+}
+
+/// Best effort, and on a thread of its own: the test's runtime may be on its way out. What is left hurts nobody.
+pub fn drop_database(url: &str, name: &str) {
+    let (url, sql) = (
+        url.to_owned(),
+        format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+    );
+    let dropping = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        if let Ok(runtime) = runtime {
+            runtime.block_on(admin(&url, sql)).ok();
+        }
+    });
+    dropping.join().ok();
 }
 
 /// Runs one statement as the server's administrator.
