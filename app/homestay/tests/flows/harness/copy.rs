@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use sqlx::{AnyConnection, Connection};
 
-use super::fleet::{DOMAINS, Fleet, admin, drop_database};
+use super::fleet::{DOMAINS, Fleet};
+use super::server::{admin, drop_database};
 use super::{Place, USUAL, command};
 
 pub enum Copy {

@@ -8,8 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use sqlx::{AnyConnection, AssertSqlSafe, Connection};
-
+use super::server::{admin, drop_database};
 use super::{PATIENCE, Start, client};
 
 /// Name, HTTP or gRPC port, admin port (design.md §3).
@@ -257,29 +256,6 @@ impl Drop for Ground {
     fn drop(&mut self) {
         drop_database(&self.engines.postgres, &self.name);
     }
-}
-
-/// Best effort, and on a thread of its own: the test's runtime may be on its way out. What is left hurts nobody.
-pub fn drop_database(url: &str, name: &str) {
-    let (url, sql) = (
-        url.to_owned(),
-        format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-    );
-    let dropping = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        if let Ok(runtime) = runtime {
-            runtime.block_on(admin(&url, sql)).ok();
-        }
-    });
-    dropping.join().ok();
-}
-
-/// Runs one statement as the server's administrator.
-pub async fn admin(url: &str, sql: String) -> Result<(), sqlx::Error> {
-    sqlx::any::install_default_drivers();
-    let mut conn = AnyConnection::connect(url).await?;
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await?;
-    conn.close().await
 }
 
 /// A process that ends with this value.

@@ -5,6 +5,7 @@ pub mod copy;
 pub mod fleet;
 mod free;
 mod place;
+mod server;
 mod values;
 
 use std::path::{Path, PathBuf};
