@@ -92,7 +92,10 @@ impl OrderService {
                 return Err(Error::new(Code::IdempotencyKeyReused));
             }
             Some(known) => known,
-            None => self.open_change(order, &new, key, fingerprint).await?,
+            None => match self.open_change(order, &new, key.clone(), fingerprint.clone()).await {
+                Ok(change) => change,
+                Err(trouble) => self.same_change(&key, &fingerprint, trouble).await?,
+            },
         };
         if change.stage == Stage::Asked {
             let order = self.order(&new.sn).await?;
@@ -115,6 +118,18 @@ impl OrderService {
                 let order = self.order(&new.sn).await?;
                 Ok((change, order))
             }
+        }
+    }
+
+    /// The change that a request at the same instant opened under the same key; else the trouble that there was.
+    async fn same_change(&self, key: &str, fingerprint: &str, trouble: Error) -> Result<Change> {
+        if trouble.code().is_transient() || trouble.code().is_ours() {
+            return Err(trouble);
+        }
+        match store::change::by_key(self.db.read(), key).await? {
+            Some(same) if same.fingerprint == fingerprint => Ok(same),
+            Some(_) => Err(Error::new(Code::IdempotencyKeyReused)),
+            None => Err(trouble),
         }
     }
 
@@ -212,12 +227,12 @@ impl OrderService {
         let change = self.intent(&order, new, key, fingerprint)?;
         let ids = self.ids.clone();
         let (order, row) = (order.clone(), change.clone());
-        let opened = self
-            .db
+        self.db
             .write(move |tx| {
                 Box::pin(async move {
                     if !store::change::open(tx, &order, &row).await? {
-                        return Ok(false);
+                        // Nothing of it stays.
+                        return Err(Error::new(Code::ChangeOpen));
                     }
                     let hold_key = keys::later_key(&order.hold_key, row.attempt);
                     if store::holds::insert(tx, &hold_key, order.sn.as_str())
@@ -228,16 +243,11 @@ impl OrderService {
                     }
                     let follow_up = format!("change.{}", row.attempt);
                     let job = entries::follow_up(&order.sn, &follow_up, now_ms + FOLLOW_UP_MS);
-                    homestay_outbox::push(tx, &ids, vec![job]).await?;
-                    Ok(true)
+                    homestay_outbox::push(tx, &ids, vec![job]).await
                 })
             })
             .await?;
-        if opened {
-            Ok(change)
-        } else {
-            Err(Error::new(Code::ChangeOpen))
-        }
+        Ok(change)
     }
 
     /// Asked → held, or refused.
@@ -448,7 +458,7 @@ fn may_change(order: &Order, new: &NewChange, now_ms: i64) -> Result<()> {
 }
 
 /// Whether travel has said no, rather than nothing.
-fn is_refusal(code: Code) -> bool {
+pub(crate) fn is_refusal(code: Code) -> bool {
     !(code.is_transient() || code.is_ours() || matches!(code, Code::Unauthenticated | Code::Forbidden))
 }
 

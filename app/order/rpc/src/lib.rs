@@ -27,6 +27,7 @@ mod rules;
 mod step;
 mod store;
 mod sweep;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod told;

@@ -69,6 +69,7 @@ impl OrderService {
     pub(crate) async fn preview_cancel(&self, actor: &Actor, sn: &str) -> Result<(Order, Back)> {
         let order = self.order(sn).await?;
         let by = party(actor, &order).ok_or_else(|| Error::new(Code::OrderNotFound))?;
+        let order = self.with_what_is_left(order).await?;
         let back = back(&order, by, self.clock.now_ms())?;
         Ok((order, back))
     }

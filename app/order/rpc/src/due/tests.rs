@@ -148,6 +148,11 @@ fn payment(sn: &str, state: PaymentState, amount_cents: i64, captured_at_ms: i64
         charge: 0,
         state,
         amount_cents,
+        reserved_cents: if matches!(state, PaymentState::RefundPending | PaymentState::Refunded) {
+            amount_cents
+        } else {
+            0
+        },
         refunded_cents: if state == PaymentState::Refunded {
             amount_cents
         } else {

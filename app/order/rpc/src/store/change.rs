@@ -88,7 +88,8 @@ pub(crate) async fn of_order<'e>(db: impl Executor<'e, Database = Any>, sn: &str
     )
 }
 
-/// Writes down that a change is wanted; false if the order is not as it was when it was read, or has another one open.
+/// Writes down that a change is wanted; false if the order is not as it was when it was read, has another one open, or the key
+/// is known: the caller undoes the transaction then.
 pub(crate) async fn open(tx: &mut Tx, order: &Order, change: &Change) -> Result<bool> {
     let done = sqlx::query(
         "UPDATE orders SET change_attempt = $1, last_attempt = $1 WHERE sn = $2 AND state = $3 AND attempt = $4 \
@@ -107,7 +108,7 @@ pub(crate) async fn open(tx: &mut Tx, order: &Order, change: &Change) -> Result<
     let done = sqlx::query(
         "INSERT INTO order_change (order_sn, attempt, from_attempt, change_key, fingerprint, state, check_in_day, \
          check_out_day, check_in_at_ms, guests, meals, expected_cents, old_total_cents, created_at_ms, look_at_ms) \
-         VALUES ($1, $2, $3, $4, $5, 'asked', $6, $7, $8, $9, $10, $11, $12, $13, $13)",
+         VALUES ($1, $2, $3, $4, $5, 'asked', $6, $7, $8, $9, $10, $11, $12, $13, $13) ON CONFLICT DO NOTHING",
     )
     .bind(&change.order_sn)
     .bind(change.attempt)
