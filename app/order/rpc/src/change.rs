@@ -9,10 +9,11 @@ use homestay_types::{Stay, date_of_number, day_number, parse_date};
 use crate::OrderService;
 use crate::books::{Books, Change, Stage};
 use crate::due::Payment;
-use crate::order::{Line, Order};
+use crate::offer::{self, Offer};
+use crate::order::Order;
 use crate::rules::State;
 use crate::step::{Name, Step};
-use crate::store;
+use crate::store::{self, change::Sums};
 use crate::{cancel, entries, keys, policy};
 
 /// How long after the intent of a change, or its end, the job looks whether all is done.
@@ -82,6 +83,7 @@ impl OrderService {
     /// those of peers that do not answer: the change is finished or dropped all the same.
     pub(crate) async fn change(&self, user_id: i64, new: NewChange) -> Result<(Change, Order)> {
         let order = self.own(user_id, &new.sn).await?;
+        let order_currency = order.currency.clone();
         let fingerprint = keys::change_fingerprint(user_id, &new);
         let key = match &new.key {
             Some((route, key)) => keys::hold_key(user_id, route, key),
@@ -110,6 +112,9 @@ impl OrderService {
             .ok_or_else(|| Error::internal("a change without its row"))?;
         match (change.stage, behind) {
             (Stage::Refused, _) => Err(refused(&change)),
+            (Stage::Dropped, _) if change.error_code == Code::PriceChanged.reason() => {
+                Err(offer::price_changed(&change, &order_currency))
+            }
             (Stage::Asked, Some(trouble)) => Err(trouble),
             (_, behind) => {
                 if let Some(later) = behind {
@@ -153,11 +158,14 @@ impl OrderService {
             .await?;
         let mut change = self.intent(&order, &new, String::new(), String::new())?;
         change.attempt = 0;
-        change.room_cents = quote.room_cents;
-        change.meal_cents = quote.meal_cents;
-        change.total_cents = quote.total_cents;
-        change.lines = quote.lines.into_iter().map(Line::from).collect();
-        (change.due_cents, change.refund_cents) = difference(&order, quote.total_cents);
+        let offer = Offer::new(&order, change.check_in_day, quote, now_ms)?;
+        (change.due_cents, change.refund_cents) = difference(&order, offer.total_cents);
+        change.room_cents = offer.room_cents;
+        change.meal_cents = offer.meal_cents;
+        change.total_cents = offer.total_cents;
+        change.lines = offer.lines;
+        change.refund_percent = offer.refund_percent;
+        change.fee_cents = offer.fee_cents;
         Ok((change, order))
     }
 
@@ -194,6 +202,8 @@ impl OrderService {
             meal_cents: 0,
             total_cents: 0,
             lines: Vec::new(),
+            refund_percent: policy::ALL,
+            fee_cents: 0,
             due_cents: 0,
             due_before_ms: 0,
             refund_cents: 0,
@@ -250,26 +260,37 @@ impl OrderService {
         Ok(change)
     }
 
-    /// Asked → held, or refused.
+    /// Asked → held, or refused; or dropped, if the price is not the expected one.
     ///
     /// # Errors
     /// Travel's refusal, which ends the change; that travel does not answer: then nothing is changed.
     pub(crate) async fn hold_change(&self, order: &Order, books: &Books) -> Result<()> {
         let change = under_way(books)?;
         let key = keys::later_key(&order.hold_key, change.attempt);
-        let hold = self.hold_beside(order, change, key).await;
+        let expected = offer::expected_of_travel(order, change, self.clock.now_ms())?;
+        let hold = self.hold_beside(order, change, key, expected).await;
         let now_ms = self.clock.now_ms();
         let row = change.clone();
         match hold {
             Ok(hold) => {
-                let held = self
+                let quote = hold
+                    .quote
+                    .ok_or_else(|| Error::internal("a hold without quote"))?;
+                let offer = Offer::new(order, change.check_in_day, quote, now_ms)?;
+                let suits = offer.suits(change);
+                let (unit, seen) = (hold.unit, order.state);
+                let answered = self
                     .db
                     .write(move |tx| {
-                        Box::pin(async move { store::change::held(tx, &row, &hold, now_ms).await })
+                        Box::pin(async move {
+                            store::change::answered(tx, &row, seen, unit, &offer, now_ms).await
+                        })
                     })
                     .await?;
-                if !held {
+                if !answered {
                     self.release_lost(order, change).await?;
+                } else if !suits {
+                    crate::count("change_refused");
                 }
                 Ok(())
             }
@@ -331,6 +352,7 @@ impl OrderService {
         let (ids, node) = (self.ids.clone(), self.node.clone());
         let (order, payment) = (order.clone(), payment.cloned());
         let unpaid = order.state == State::AwaitingPayment;
+        let cap = offer::cap_after(&order, &change, payment.as_ref(), now_ms)?;
         let (_, back_cents) = difference(&order, change.total_cents);
         let refunds = cancel::refunds(
             books,
@@ -345,7 +367,11 @@ impl OrderService {
                     let (sn, attempt) = (order.sn.as_str(), change.attempt);
                     let paid_cents = payment.as_ref().map_or(0, |payment| payment.amount_cents);
                     let charge = if unpaid { attempt } else { order.charge };
-                    let sums = (paid_cents, back_cents);
+                    let sums = Sums {
+                        paid_cents,
+                        back_cents,
+                        cap,
+                    };
                     if !store::change::apply(tx, &order, &change, sums, charge, now_ms).await? {
                         return Ok(false);
                     }

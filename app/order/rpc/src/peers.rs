@@ -170,6 +170,7 @@ impl OrderService {
         order: &Order,
         change: &Change,
         key: String,
+        expected_total_cents: i64,
     ) -> Result<tr::HoldReply> {
         self.hold(tr::HoldRequest {
             hold_key: key,
@@ -181,7 +182,7 @@ impl OrderService {
             guests: change.guests,
             meals: change.meals,
             fingerprint: change.fingerprint.clone(),
-            expected_total_cents: change.expected_cents,
+            expected_total_cents,
             start_s: 0,
             end_s: 0,
             new_booking: true,
