@@ -71,7 +71,8 @@ pub(crate) fn difference(order: &Order, total_cents: i64) -> (i64, i64) {
         return (total_cents, 0);
     }
     let more = total_cents - order.total_cents;
-    (more.max(0), (-more).max(0))
+    // The provider may have given of it back by itself.
+    (more.max(0), (-more).max(0).min(order.paid_cents()))
 }
 
 impl OrderService {
@@ -144,6 +145,7 @@ impl OrderService {
     /// As [`OrderService::change`], short of what only holding finds out.
     pub(crate) async fn quote_change(&self, user_id: i64, new: NewChange) -> Result<(Change, Order)> {
         let order = self.own(user_id, &new.sn).await?;
+        let order = self.with_what_is_left(order).await?;
         let now_ms = self.clock.now_ms();
         may_change(&order, &new, now_ms)?;
         let meals = new.meals.unwrap_or(order.meals);

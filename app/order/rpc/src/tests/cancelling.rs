@@ -5,8 +5,8 @@ use homestay_proto::common::{CancellationPolicy, PolicyWindow};
 use super::*;
 
 /// Who owns the fake travel's houses.
-const HOST: i64 = 6;
-const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const HOST: i64 = 6;
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
 /// 15:00 in Shanghai on the first of December.
 const CHECK_IN_MS: i64 = 1_796_108_400_000;
 
@@ -22,7 +22,7 @@ fn moderate() -> Option<CancellationPolicy> {
 }
 
 /// A world in which a moderate order is paid, and the clock stands `before` its check-in.
-async fn paid_before(before: Duration) -> (World, String, String) {
+pub(super) async fn paid_before(before: Duration) -> (World, String, String) {
     let world = World::new().await;
     world.travel.state().policy = moderate();
     let (sn, payment) = world.paid().await;

@@ -12,6 +12,7 @@ mod peers;
 mod random;
 mod reading;
 mod resolving;
+mod taken;
 
 use std::time::Duration;
 

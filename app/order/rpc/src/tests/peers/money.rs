@@ -171,7 +171,9 @@ impl FakePayment {
         };
         all.keys.insert((sn.to_owned(), format!("provider:{nth}")), refund);
         all.add_up(sn);
-        if all.left(sn) > 0 {
+        let order = all.payments.iter().find(|p| p.sn == sn).unwrap().order_sn.clone();
+        // A part, or money that was passed on.
+        if all.left(sn) > 0 || all.free(&order) < 0 {
             all.open(format!("{sn}:provider:{nth}"));
         }
     }
