@@ -2,6 +2,8 @@
 //! clock come in, at rest every captured cent is kept for a confirmed stay or by the policy, or is back; never both, never
 //! neither.
 
+mod watching;
+
 use homestay_proto::common::{CancellationPolicy, PolicyWindow};
 use homestay_types::date_of_number;
 use peers::Fault;
@@ -69,6 +71,13 @@ struct Run<'w> {
     first_day: i64,
     /// What payment-rpc has read of the order and not acted on yet.
     asked: Option<(i64, i64)>,
+    policy: CancellationPolicy,
+    /// Attempts of changes that were asked for before the booking was paid.
+    unpaid: std::collections::BTreeSet<i64>,
+    /// Percent that the policy gave at the first change of the paid booking: by attempt; and when its guest cancelled it.
+    at_change: std::collections::BTreeMap<i64, i64>,
+    at_cancel: Option<i64>,
+    unpaid_now: bool,
     log: Vec<String>,
 }
 
@@ -93,6 +102,7 @@ impl Run<'_> {
             let mut all = self.world.payment.state();
             let payment = all.payments.iter_mut().find(|p| p.sn == *sn).unwrap();
             payment.state = "captured".into();
+            payment.captured_at_ms = self.world.clock.now_ms();
             self.log.push(format!(
                 "captured {} for {}",
                 payment.amount_cents, payment.charge
@@ -173,7 +183,23 @@ impl Run<'_> {
             route: "POST /v1/orders/{sn}/changes".into(),
             ..Default::default()
         };
+        let known = self.changes().await;
+        let quoted = self.world.user(GUEST).quote_change(request.clone()).await;
         let done = self.world.change(request).await;
+        // The quote is the change to the cent.
+        if let (Ok(quoted), Ok(reply)) = (quoted, &done) {
+            let (quoted, made) = (quoted.into_inner(), reply.change.clone().unwrap());
+            let new = known.iter().all(|change| change.attempt != made.attempt);
+            let paid = reply.order.as_ref().unwrap().state == "confirmed" && !self.unpaid_now;
+            if new && paid && made.state == "applied" {
+                assert_eq!(
+                    (quoted.total_cents, quoted.fee_cents, quoted.refund_cents),
+                    (made.total_cents, made.fee_cents, made.refund_cents),
+                    "{:#?}",
+                    self.log
+                );
+            }
+        }
         self.log.push(format!(
             "change to {nights}: {:?}",
             done.map(|r| r.change.map(|c| c.state)).map_err(|e| e.code())
@@ -335,6 +361,7 @@ impl Run<'_> {
             _ => panic!("not at rest: {told}"),
         }
         assert_eq!(order.due_cents, 0, "{told}");
+        self.check_fees(&order, &told).await;
         assert!(self.world.payment.state().cases.is_empty(), "{told}");
     }
 }
@@ -344,7 +371,8 @@ async fn play(world: &World, seed: u64, nth: i64) -> String {
     for _ in 0..4 {
         dice.below(2);
     }
-    world.travel.state().policy = Some(policy(&mut dice));
+    let policy = policy(&mut dice);
+    world.travel.state().policy = Some(policy.clone());
     world.payment.state().captured_at_close = dice.one_in(3);
     let house = 1_000 + nth;
     let today = world.clock.now_ms() / 86_400_000;
@@ -363,10 +391,15 @@ async fn play(world: &World, seed: u64, nth: i64) -> String {
         house,
         first_day,
         asked: None,
+        policy,
+        unpaid: std::collections::BTreeSet::new(),
+        at_change: std::collections::BTreeMap::new(),
+        at_cancel: None,
+        unpaid_now: true,
         log: Vec::new(),
     };
     for _ in 0..STEPS {
-        run.step().await;
+        run.watched_step().await;
     }
     run.rest().await;
     run.check(seed).await;
