@@ -240,10 +240,21 @@ async fn a_dearer_stay_keeps_the_window_in_which_it_was_paid() {
 async fn the_fee_is_fixed_when_travel_has_answered() {
     let (world, sn, payment) = paid_before(24 * HOUR).await;
     let ask = || world.change(with_key(nights(&sn, 1), "k"));
-    world.payment.state().down = true;
+    let (fail, succeed) = if world.db.postgres_url().is_some() {
+        (
+            "ALTER TABLE orders ADD CONSTRAINT disk_full CHECK (attempt = 1) NOT VALID",
+            "ALTER TABLE orders DROP CONSTRAINT disk_full",
+        )
+    } else {
+        (
+            "CREATE TRIGGER disk_full BEFORE UPDATE OF attempt ON orders BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+            "DROP TRIGGER disk_full",
+        )
+    };
+    world.execute(fail).await;
     let cut_off = ask().await.unwrap().change.unwrap();
     assert_eq!((cut_off.state.as_str(), cut_off.fee_cents), ("held", 5_000));
-    world.payment.state().down = false;
+    world.execute(succeed).await;
     // Now a cancellation gives nothing back.
     world.clock.advance(HOUR);
     assert_eq!(world.preview(GUEST, &sn).await.unwrap().percent, 0);
