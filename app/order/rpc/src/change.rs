@@ -95,7 +95,10 @@ impl OrderService {
                 return Err(Error::new(Code::IdempotencyKeyReused));
             }
             Some(known) => known,
-            None => match self.open_change(order, &new, key.clone(), fingerprint.clone()).await {
+            None => match self
+                .open_change(order, &new, key.clone(), fingerprint.clone())
+                .await
+            {
                 Ok(change) => change,
                 Err(trouble) => self.same_change(&key, &fingerprint, trouble).await?,
             },

@@ -189,7 +189,12 @@ fn taken_back<'m>(books: &Books, money: &'m Money) -> Option<&'m Payment> {
         .iter()
         .filter(|paying| paying.left_cents() > 0)
         .filter_map(|paying| money.find(&paying.payment_sn))
-        .find(|payment| matches!(payment.state, PaymentState::RefundPending | PaymentState::Refunded))
+        .find(|payment| {
+            matches!(
+                payment.state,
+                PaymentState::RefundPending | PaymentState::Refunded
+            )
+        })
 }
 
 /// What is gone of the payments of an order beyond what was decided: the provider gave it back of its own accord, or an

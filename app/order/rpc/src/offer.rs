@@ -82,10 +82,7 @@ pub(crate) fn cap_after(
         Some(payment) => order.refund_percent(payment.captured_at_ms.min(now_ms))?,
         None => policy::ALL,
     };
-    Ok(order
-        .refund_percent_cap
-        .min(change.refund_percent)
-        .min(when_paid))
+    Ok(order.refund_percent_cap.min(change.refund_percent).min(when_paid))
 }
 
 /// Why a change was given up whose total is not what the guest expects.

@@ -265,7 +265,12 @@ fn a_cheaper_stay_costs_what_a_cancellation_of_the_difference_would() {
 #[test]
 fn no_way_of_changing_and_cancelling_gives_more_than_cancelling_at_once() {
     for percent in [0, 1, 33, 50, 67, 99, 100] {
-        for prices in [vec![10_001], vec![15_000, 3_333], vec![19_999, 19_998, 1], vec![0, 20_000, 0]] {
+        for prices in [
+            vec![10_001],
+            vec![15_000, 3_333],
+            vec![19_999, 19_998, 1],
+            vec![0, 20_000, 0],
+        ] {
             let (mut stay, mut charged, mut back, mut fees) = (20_000, 20_000, 0, 0);
             for price in &prices {
                 let fee = change_fee(stay, *price, percent);
@@ -280,7 +285,9 @@ fn no_way_of_changing_and_cancelling_gives_more_than_cancelling_at_once() {
                 cap: percent,
             };
             assert_eq!(paid.cents, stay + fees);
-            back += Policy::flexible().back(paid, CHECK_IN, CHECK_IN - 48 * HOUR_MS).refund_cents;
+            back += Policy::flexible()
+                .back(paid, CHECK_IN, CHECK_IN - 48 * HOUR_MS)
+                .refund_cents;
             // Each of the parts is rounded by itself.
             let most = share(charged, percent) + i64::try_from(prices.len()).unwrap();
             assert!(back <= most, "{percent} {prices:?}: {back} of {charged}");

@@ -6,6 +6,7 @@ mod changing;
 mod closing;
 mod cut_off;
 mod faults;
+mod fees;
 mod late_money;
 mod paying;
 mod peers;

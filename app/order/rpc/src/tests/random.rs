@@ -3,6 +3,7 @@
 //! case; never both, never neither.
 
 mod giving;
+mod watching;
 
 use homestay_proto::common::{CancellationPolicy, PolicyWindow};
 use homestay_types::date_of_number;
@@ -73,6 +74,13 @@ struct Run<'w> {
     asked: Option<(i64, i64)>,
     /// What the provider has given back without being asked.
     by_itself: i64,
+    policy: CancellationPolicy,
+    /// Attempts of changes that were asked for before the booking was paid.
+    unpaid: std::collections::BTreeSet<i64>,
+    /// Percent that the policy gave at the first change of the paid booking: by attempt; and when its guest cancelled it.
+    at_change: std::collections::BTreeMap<i64, i64>,
+    at_cancel: Option<i64>,
+    unpaid_now: bool,
     log: Vec<String>,
 }
 
@@ -97,6 +105,7 @@ impl Run<'_> {
             let mut all = self.world.payment.state();
             let payment = all.payments.iter_mut().find(|p| p.sn == *sn).unwrap();
             payment.state = "captured".into();
+            payment.captured_at_ms = self.world.clock.now_ms();
             self.log.push(format!(
                 "captured {} for {}",
                 payment.amount_cents, payment.charge
@@ -177,7 +186,26 @@ impl Run<'_> {
             route: "POST /v1/orders/{sn}/changes".into(),
             ..Default::default()
         };
+        let known = self.changes().await;
+        let quoted = self.world.user(GUEST).quote_change(request.clone()).await;
         let done = self.world.change(request).await;
+        // The quote is the change to the cent.
+        if let (Ok(quoted), Ok(reply)) = (quoted, &done) {
+            let (quoted, made) = (quoted.into_inner(), reply.change.clone().unwrap());
+            // One under way may be applied first.
+            let new = known.iter().all(|change| {
+                change.attempt != made.attempt && !["asked", "held"].contains(&change.state.as_str())
+            });
+            let paid = reply.order.as_ref().unwrap().state == "confirmed" && !self.unpaid_now;
+            if new && paid && made.state == "applied" && self.by_itself == 0 {
+                assert_eq!(
+                    (quoted.total_cents, quoted.fee_cents, quoted.refund_cents),
+                    (made.total_cents, made.fee_cents, made.refund_cents),
+                    "{:#?}",
+                    self.log
+                );
+            }
+        }
         self.log.push(format!(
             "change to {nights}: {:?}",
             done.map(|r| r.change.map(|c| c.state)).map_err(|e| e.code())
@@ -282,13 +310,14 @@ impl Run<'_> {
     /// Everything works again, and time passes: messages, jobs and sweeps do the rest.
     async fn rest(&mut self) {
         self.outage(false, false, false);
-        if self.dice.one_in(2) {
-            self.world.payment.retried();
-        }
-        for _ in 0..3 {
+        for look in 0..3 {
             self.world.clock.advance(Duration::from_secs(3_600));
             let state = self.world.advance(&self.sn).await;
             self.log.push(format!("at rest: {state:?}"));
+            // What is refused to the end waits for a person.
+            if look < 2 && self.dice.one_in(2) {
+                self.refused_or_retried();
+            }
             self.world.payment.refunds_done();
             self.resolve().await;
         }
@@ -324,6 +353,7 @@ impl Run<'_> {
             _ => panic!("not at rest: {told}"),
         }
         assert_eq!(order.due_cents, 0, "{told}");
+        self.check_fees(&order, &told).await;
     }
 }
 
@@ -332,7 +362,8 @@ async fn play(world: &World, seed: u64, nth: i64) -> String {
     for _ in 0..4 {
         dice.below(2);
     }
-    world.travel.state().policy = Some(policy(&mut dice));
+    let policy = policy(&mut dice);
+    world.travel.state().policy = Some(policy.clone());
     world.payment.state().captured_at_close = dice.one_in(3);
     let house = 1_000 + nth;
     let today = world.clock.now_ms() / 86_400_000;
@@ -352,10 +383,21 @@ async fn play(world: &World, seed: u64, nth: i64) -> String {
         first_day,
         asked: None,
         by_itself: 0,
+        policy,
+        unpaid: std::collections::BTreeSet::new(),
+        at_change: std::collections::BTreeMap::new(),
+        at_cancel: None,
+        unpaid_now: true,
         log: Vec::new(),
     };
+    if run.dice.one_in(3) {
+        run.pay().await;
+        run.pay().await;
+        run.capture();
+        world.advance(&run.sn).await.expect("paid");
+    }
     for _ in 0..STEPS {
-        run.step().await;
+        run.watched_step().await;
     }
     run.rest().await;
     run.check(seed).await;

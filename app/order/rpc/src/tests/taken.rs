@@ -15,13 +15,7 @@ fn cases(world: &World) -> Vec<String> {
 }
 
 fn settled(world: &World, sn: &str) -> i64 {
-    world
-        .payment
-        .state()
-        .settled
-        .get(sn)
-        .copied()
-        .unwrap_or_default()
+    world.payment.state().settled.get(sn).copied().unwrap_or_default()
 }
 
 #[tokio::test]
@@ -41,7 +35,11 @@ async fn a_cancellation_is_reckoned_on_what_the_provider_has_left_and_the_previe
             (LEFT, LEFT / 2, LEFT / 2)
         );
         assert_eq!(
-            (cancelled.charged_cents, cancelled.refund_cents, cancelled.kept_cents),
+            (
+                cancelled.charged_cents,
+                cancelled.refund_cents,
+                cancelled.kept_cents
+            ),
             (TOTAL, GIVEN + LEFT / 2, LEFT / 2)
         );
         assert_eq!(world.payment.back(&payment), GIVEN + LEFT / 2);

@@ -169,7 +169,8 @@ impl FakePayment {
             cents,
             stage: Stage::Done,
         };
-        all.keys.insert((sn.to_owned(), format!("provider:{nth}")), refund);
+        all.keys
+            .insert((sn.to_owned(), format!("provider:{nth}")), refund);
         all.add_up(sn);
         let order = all.payments.iter().find(|p| p.sn == sn).unwrap().order_sn.clone();
         // A part, or money that was passed on.
