@@ -123,6 +123,7 @@ in_both_modes! {
         the_preview_is_what_a_cancellation_gives_back,
         a_host_gives_everything_back_and_sees_no_code,
         money_that_the_policy_keeps_is_kept,
+        a_changed_booking_gives_no_more_back_than_its_policy_gave,
     }
     startup {
         a_request_that_is_half_sent_does_not_keep_the_program_from_stopping,

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Mode, Program, USUAL, day, stay, text, unique};
+use crate::harness::{Mode, PATIENCE, Program, USUAL, day, next_day, stay, text, unique};
 
 /// The demo's house 2, which has several rooms, and nights that are far ahead.
 fn nights() -> (i64, String, String) {
@@ -160,4 +160,126 @@ pub async fn money_that_the_policy_keeps_is_kept(mode: Mode) {
         (&later["state"], &later["refundCents"]),
         (&json!("cancelled"), &json!(0))
     );
+}
+
+pub async fn a_changed_booking_gives_no_more_back_than_its_policy_gave(mode: Mode) {
+    let program = Program::alone(mode, USUAL).await;
+    let guest = program.guest().await;
+    let (free, host) = (nights(), host(&program).await);
+    let windows =
+        json!([{ "hoursBefore": 3_400, "refundPercent": 100 }, { "hoursBefore": 1, "refundPercent": 50 }]);
+    keep_to(
+        &program,
+        &host,
+        free.0,
+        json!({ "name": "custom", "windows": windows }),
+    )
+    .await;
+    let order = paid(&program, &guest, &stay(&free)).await;
+    let (sn, total) = (text(&order, "sn"), order["totalCents"].as_i64().expect("a total"));
+    let changes = format!("/v1/orders/{sn}/changes");
+    let quote = async |from: &str, to: &str| {
+        let path = format!("{changes}/quote?checkIn={from}&checkOut={to}&guests=1");
+        let (status, quote) = program.get(&path, Some(&guest)).await;
+        assert_eq!(status, 200, "{quote}");
+        quote
+    };
+    let change = async |from: &str, to: &str, expected: &Value| {
+        let body = json!({ "checkIn": from, "checkOut": to, "guests": 1, "expectedTotalCents": expected });
+        let (status, answer) = program.post(&changes, Some(&guest), body).await;
+        (status.as_u16(), answer)
+    };
+
+    // One night less: of its price half goes back, and half stays.
+    let (from, second) = (free.1.clone(), next_day(&free.1));
+    let shorter = quote(&from, &second).await;
+    let (kept, price) = (
+        shorter["feeCents"].as_i64().expect("a fee"),
+        shorter["totalCents"].as_i64().expect("a total"),
+    );
+    let less = total - (price - kept);
+    assert_eq!(
+        (kept, &shorter["refundCents"]),
+        (less / 2, &json!(less - less / 2))
+    );
+    assert!(kept > 0, "{shorter}");
+    let (status, refused) = change(&from, &second, &json!(price - kept)).await;
+    assert_eq!(
+        (status, &refused["code"], &refused["details"]["totalCents"]),
+        (409, &json!("PRICE_CHANGED"), &json!(price)),
+        "{refused}"
+    );
+    let (status, changed) = change(&from, &second, &json!(price)).await;
+    assert_eq!(
+        (status, &changed["change"]["state"]),
+        (201, &json!("applied")),
+        "{changed}"
+    );
+    let lines = changed["order"]["lines"].as_array().expect("lines");
+    let fee = lines.iter().find(|line| line["kind"] == "change_fee");
+    let want =
+        json!({ "kind": "change_fee", "date": from, "unitCents": kept, "quantity": 1, "totalCents": kept });
+    assert_eq!(fee, Some(&want));
+    assert_eq!(changed["order"]["refundCents"], less - less / 2);
+
+    // Far enough ahead for the whole, were it a new booking.
+    let (far, after) = (day(150), day(151));
+    let moved = quote(&far, &after).await;
+    let (status, changed) = change(&far, &after, &moved["totalCents"]).await;
+    assert_eq!(status, 201, "{changed}");
+    if moved["dueCents"] != 0 {
+        let url = program.pay_url(&guest, &sn).await;
+        assert_eq!(program.press(&url, "pay").await, 200);
+    }
+    let order = until_at(&program, &guest, &sn, &far).await;
+    let fees: i64 = order["lines"]
+        .as_array()
+        .expect("lines")
+        .iter()
+        .filter(|line| line["kind"] == "change_fee")
+        .map(|line| line["totalCents"].as_i64().expect("cents"))
+        .sum();
+    let charged = order["totalCents"].as_i64().expect("a total");
+    let (_, preview) = program
+        .get(&format!("/v1/orders/{sn}/cancellation"), Some(&guest))
+        .await;
+    let refund = (charged - fees + 1) / 2;
+    assert_eq!(
+        (
+            &preview["percent"],
+            &preview["chargedCents"],
+            &preview["refundCents"]
+        ),
+        (&json!(50), &json!(charged), &json!(refund)),
+        "{preview}"
+    );
+    let before = order["refundCents"].as_i64().expect("cents");
+    let body = json!({ "expectedRefundCents": refund });
+    let (status, cancelled) = program
+        .post(&format!("/v1/orders/{sn}/cancel"), Some(&guest), body)
+        .await;
+    assert_eq!(
+        (
+            status.as_u16(),
+            &cancelled["refundCents"],
+            &cancelled["keptCents"]
+        ),
+        (200, &json!(before + refund), &json!(charged - refund)),
+        "{cancelled}"
+    );
+    program.until(&guest, &sn, "refunded").await;
+}
+
+/// Waits until a booking begins on a day.
+async fn until_at(program: &Program, guest: &str, sn: &str, check_in: &str) -> Value {
+    let wait = async {
+        loop {
+            let (_, order) = program.get(&format!("/v1/orders/{sn}"), Some(guest)).await;
+            if order["checkIn"] == check_in {
+                return order;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.expect("in time")
 }

@@ -34,7 +34,7 @@ pub(crate) struct PreviewView {
     /// ISO 4217.
     #[schema(example = "CNY")]
     currency: String,
-    /// Part that goes back, in per cent.
+    /// Part that goes back, in per cent, of what is paid less the fees of changes, which are kept; no more than before any change.
     percent: i64,
     /// The last instant at which so much goes back; null if it stays so.
     #[schema(format = DateTime)]

@@ -30,7 +30,7 @@ pub(crate) struct NewChangeBody {
     guests: i64,
     /// As booked if absent.
     meals: Option<bool>,
-    /// Change only to this price; else 409 `PRICE_CHANGED` with the new quote.
+    /// Change only to this total, with the fees of this and earlier changes; else 409 `PRICE_CHANGED` with the new price.
     expected_total_cents: Option<i64>,
 }
 
@@ -72,6 +72,7 @@ pub(crate) struct ChangeView {
     currency: String,
     room_cents: i64,
     meal_cents: i64,
+    /// The stay, and the fees of this and earlier changes.
     total_cents: i64,
     /// Total before the change.
     old_total_cents: i64,
@@ -82,6 +83,9 @@ pub(crate) struct ChangeView {
     due_before: Option<String>,
     /// Given back by it.
     refund_cents: i64,
+    /// Kept by it of a paid stay that became cheaper: what a cancellation would not have given back of the difference. A line of
+    /// kind `change_fee`, and part of the total.
+    fee_cents: i64,
     /// How the new price comes about.
     lines: Vec<LineView>,
     #[schema(format = DateTime)]
@@ -126,6 +130,7 @@ impl From<pb::ChangeView> for ChangeView {
             due_cents: change.due_cents,
             due_before: rfc3339(change.due_before_ms),
             refund_cents: change.refund_cents,
+            fee_cents: change.fee_cents,
             lines: change.lines.into_iter().map(Into::into).collect(),
             created_at: rfc3339(change.created_at_ms),
             ended_at: rfc3339(change.ended_at_ms),
@@ -134,8 +139,10 @@ impl From<pb::ChangeView> for ChangeView {
     }
 }
 
-/// Changes dates or guests of a booking. A cheaper stay is applied at once and the difference goes back; for a dearer one the
-/// booking stays as it is until the difference is paid by `POST /v1/payments`; an unpaid booking just gets its new price.
+/// Changes dates or guests of a booking. A cheaper stay is applied at once, and of the difference as much goes back as a
+/// cancellation would give; the rest stays in the price as a line of kind `change_fee`. For a dearer one the booking stays as it is
+/// until the difference is paid by `POST /v1/payments`; an unpaid booking just gets its new price. After the change of a paid
+/// booking a cancellation gives back no greater part than before it.
 #[utoipa::path(
     post, path = "/v1/orders/{sn}/changes", tag = "orders", request_body = NewChangeBody, security(("bearer" = [])),
     params(
@@ -205,7 +212,7 @@ pub(crate) async fn list(
     }))
 }
 
-/// Tells what a change would cost or give back now. Whether its nights are free is known when it is made.
+/// Tells what a change would cost, keep or give back now, to the cent. Whether its nights are free is known when it is made.
 #[utoipa::path(
     get, path = "/v1/orders/{sn}/changes/quote", tag = "orders", security(("bearer" = [])),
     params(("sn" = String, Path, description = "The order's number"), QuoteQuery),

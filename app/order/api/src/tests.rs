@@ -308,6 +308,7 @@ fn change() -> pb::ChangeView {
         meal_cents: 6_200,
         total_cents: 31_800,
         old_total_cents: 15_900,
+        fee_cents: 300,
         due_cents: 15_900,
         due_before_ms: NOW_MS + 1_800_000,
         created_at_ms: NOW_MS,

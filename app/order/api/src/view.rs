@@ -117,7 +117,7 @@ pub(crate) struct HomestayView {
 #[serde(rename_all = "camelCase")]
 #[schema(as = OrderLine)]
 pub(crate) struct LineView {
-    /// `room`, `meals` or `discount`.
+    /// `room`, `meals`, `discount`, or `change_fee`: what a change has kept of an earlier price.
     pub(crate) kind: String,
     /// The night.
     #[schema(format = Date)]

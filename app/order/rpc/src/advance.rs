@@ -17,6 +17,8 @@
 //! | the transaction to refund pending | no refund asked for | asks |
 //! | `Refund` at payment-rpc | the refund's row with `asked_at_ms = 0` | asks again under its key (no change there), notes it; notes the end once payment-rpc has it |
 //! | the transaction that cancels a paid order | nights held, refunds not asked for, kept money unsettled; a job for it | releases, asks, settles |
+//! | the note that part of a payment is gone without our wish | a confirmed order with less to give back | nothing more |
+//! | the case of kept money that is gone | the case | opens it again (no change there), notes it, settles what is left |
 //! | `Settle` at payment-rpc | `settled_at_ms = 0` | settles again (no change there), notes it |
 //! | the intent of a change | `asked`, nothing held; a job for it | holds |
 //! | `Hold` for a change | the same, with both holds at travel; travel's sweep is told to wait | holds again: the same answer. A refusal ends the change, the booking stays |
@@ -37,6 +39,7 @@ use homestay_error::{Code, Error, Result};
 
 use crate::OrderService;
 use crate::cancel;
+use crate::change;
 use crate::due::{self, At, Closing, Money, Next};
 use crate::order::Order;
 use crate::rules::{By, State};
@@ -74,8 +77,13 @@ impl OrderService {
                 Next::TakeAgain(payment) => self.take_again(&order, payment).await?,
                 Next::GiveBack(payment, why) => self.give_back(&order, payment, why).await?,
                 Next::Reverse(payment) => self.reverse(&order, &books, payment).await?,
+                Next::NoteTaken => self.note_what_is_gone(&order, &books, money.as_ref()).await?,
                 Next::Refunded => self.note_refunded(&order).await?,
-                Next::HoldChange => hold_trouble = self.hold_change(&order, &books).await.err(),
+                Next::HoldChange => {
+                    // A refusal ends the change, and is no trouble.
+                    let trouble = self.hold_change(&order, &books).await.err();
+                    hold_trouble = trouble.filter(|trouble| !change::is_refusal(trouble.code()));
+                }
                 Next::AskDifference => self.ask_difference(&order, &books).await?,
                 Next::ApplyChange(payment) => self.apply_change(&order, &books, payment).await?,
                 Next::DropChange(why) => self.drop_change(&order, why).await?,

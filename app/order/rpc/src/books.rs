@@ -99,6 +99,9 @@ pub(crate) struct Change {
     pub(crate) meal_cents: i64,
     pub(crate) total_cents: i64,
     pub(crate) lines: Vec<Line>,
+    /// What a cancellation would have given back when travel answered, and what is kept of the difference.
+    pub(crate) refund_percent: i64,
+    pub(crate) fee_cents: i64,
     pub(crate) due_cents: i64,
     pub(crate) due_before_ms: i64,
     pub(crate) refund_cents: i64,

@@ -64,6 +64,7 @@ impl OrderService {
         let reason = reason.trim();
         let order = self.order(sn).await?;
         let by = preview::party(actor, &order).ok_or_else(|| Error::new(Code::OrderNotFound))?;
+        self.with_what_is_left(order).await?;
         for _ in 0..LOOKS {
             let order = self.order(sn).await?;
             if order.state == State::Cancelled(by) || order.ended_by == by.name() {

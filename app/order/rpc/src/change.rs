@@ -9,10 +9,11 @@ use homestay_types::{Stay, date_of_number, day_number, parse_date};
 use crate::OrderService;
 use crate::books::{Books, Change, Stage};
 use crate::due::Payment;
-use crate::order::{Line, Order};
+use crate::offer::{self, Offer};
+use crate::order::Order;
 use crate::rules::State;
 use crate::step::{Name, Step};
-use crate::store;
+use crate::store::{self, change::Sums};
 use crate::{cancel, entries, keys, policy};
 
 /// How long after the intent of a change, or its end, the job looks whether all is done.
@@ -70,7 +71,8 @@ pub(crate) fn difference(order: &Order, total_cents: i64) -> (i64, i64) {
         return (total_cents, 0);
     }
     let more = total_cents - order.total_cents;
-    (more.max(0), (-more).max(0))
+    // The provider may have given of it back by itself.
+    (more.max(0), (-more).max(0).min(order.paid_cents()))
 }
 
 impl OrderService {
@@ -82,6 +84,7 @@ impl OrderService {
     /// those of peers that do not answer: the change is finished or dropped all the same.
     pub(crate) async fn change(&self, user_id: i64, new: NewChange) -> Result<(Change, Order)> {
         let order = self.own(user_id, &new.sn).await?;
+        let order_currency = order.currency.clone();
         let fingerprint = keys::change_fingerprint(user_id, &new);
         let key = match &new.key {
             Some((route, key)) => keys::hold_key(user_id, route, key),
@@ -92,7 +95,13 @@ impl OrderService {
                 return Err(Error::new(Code::IdempotencyKeyReused));
             }
             Some(known) => known,
-            None => self.open_change(order, &new, key, fingerprint).await?,
+            None => match self
+                .open_change(order, &new, key.clone(), fingerprint.clone())
+                .await
+            {
+                Ok(change) => change,
+                Err(trouble) => self.same_change(&key, &fingerprint, trouble).await?,
+            },
         };
         if change.stage == Stage::Asked {
             let order = self.order(&new.sn).await?;
@@ -107,6 +116,9 @@ impl OrderService {
             .ok_or_else(|| Error::internal("a change without its row"))?;
         match (change.stage, behind) {
             (Stage::Refused, _) => Err(refused(&change)),
+            (Stage::Dropped, _) if change.error_code == Code::PriceChanged.reason() => {
+                Err(offer::price_changed(&change, &order_currency))
+            }
             (Stage::Asked, Some(trouble)) => Err(trouble),
             (_, behind) => {
                 if let Some(later) = behind {
@@ -118,12 +130,25 @@ impl OrderService {
         }
     }
 
+    /// The change that a request at the same instant opened under the same key; else the trouble that there was.
+    async fn same_change(&self, key: &str, fingerprint: &str, trouble: Error) -> Result<Change> {
+        if trouble.code().is_transient() || trouble.code().is_ours() {
+            return Err(trouble);
+        }
+        match store::change::by_key(self.db.read(), key).await? {
+            Some(same) if same.fingerprint == fingerprint => Ok(same),
+            Some(_) => Err(Error::new(Code::IdempotencyKeyReused)),
+            None => Err(trouble),
+        }
+    }
+
     /// What a change would cost today.
     ///
     /// # Errors
     /// As [`OrderService::change`], short of what only holding finds out.
     pub(crate) async fn quote_change(&self, user_id: i64, new: NewChange) -> Result<(Change, Order)> {
         let order = self.own(user_id, &new.sn).await?;
+        let order = self.with_what_is_left(order).await?;
         let now_ms = self.clock.now_ms();
         may_change(&order, &new, now_ms)?;
         let meals = new.meals.unwrap_or(order.meals);
@@ -138,11 +163,14 @@ impl OrderService {
             .await?;
         let mut change = self.intent(&order, &new, String::new(), String::new())?;
         change.attempt = 0;
-        change.room_cents = quote.room_cents;
-        change.meal_cents = quote.meal_cents;
-        change.total_cents = quote.total_cents;
-        change.lines = quote.lines.into_iter().map(Line::from).collect();
-        (change.due_cents, change.refund_cents) = difference(&order, quote.total_cents);
+        let offer = Offer::new(&order, change.check_in_day, quote, now_ms)?;
+        (change.due_cents, change.refund_cents) = difference(&order, offer.total_cents);
+        change.room_cents = offer.room_cents;
+        change.meal_cents = offer.meal_cents;
+        change.total_cents = offer.total_cents;
+        change.lines = offer.lines;
+        change.refund_percent = offer.refund_percent;
+        change.fee_cents = offer.fee_cents;
         Ok((change, order))
     }
 
@@ -179,6 +207,8 @@ impl OrderService {
             meal_cents: 0,
             total_cents: 0,
             lines: Vec::new(),
+            refund_percent: policy::ALL,
+            fee_cents: 0,
             due_cents: 0,
             due_before_ms: 0,
             refund_cents: 0,
@@ -212,12 +242,12 @@ impl OrderService {
         let change = self.intent(&order, new, key, fingerprint)?;
         let ids = self.ids.clone();
         let (order, row) = (order.clone(), change.clone());
-        let opened = self
-            .db
+        self.db
             .write(move |tx| {
                 Box::pin(async move {
                     if !store::change::open(tx, &order, &row).await? {
-                        return Ok(false);
+                        // Nothing of it stays.
+                        return Err(Error::new(Code::ChangeOpen));
                     }
                     let hold_key = keys::later_key(&order.hold_key, row.attempt);
                     if store::holds::insert(tx, &hold_key, order.sn.as_str())
@@ -228,38 +258,44 @@ impl OrderService {
                     }
                     let follow_up = format!("change.{}", row.attempt);
                     let job = entries::follow_up(&order.sn, &follow_up, now_ms + FOLLOW_UP_MS);
-                    homestay_outbox::push(tx, &ids, vec![job]).await?;
-                    Ok(true)
+                    homestay_outbox::push(tx, &ids, vec![job]).await
                 })
             })
             .await?;
-        if opened {
-            Ok(change)
-        } else {
-            Err(Error::new(Code::ChangeOpen))
-        }
+        Ok(change)
     }
 
-    /// Asked → held, or refused.
+    /// Asked → held, or refused; or dropped, if the price is not the expected one.
     ///
     /// # Errors
     /// Travel's refusal, which ends the change; that travel does not answer: then nothing is changed.
     pub(crate) async fn hold_change(&self, order: &Order, books: &Books) -> Result<()> {
         let change = under_way(books)?;
         let key = keys::later_key(&order.hold_key, change.attempt);
-        let hold = self.hold_beside(order, change, key).await;
+        let expected = offer::expected_of_travel(order, change, self.clock.now_ms())?;
+        let hold = self.hold_beside(order, change, key, expected).await;
         let now_ms = self.clock.now_ms();
         let row = change.clone();
         match hold {
             Ok(hold) => {
-                let held = self
+                let quote = hold
+                    .quote
+                    .ok_or_else(|| Error::internal("a hold without quote"))?;
+                let offer = Offer::new(order, change.check_in_day, quote, now_ms)?;
+                let suits = offer.suits(change);
+                let (unit, seen) = (hold.unit, order.state);
+                let answered = self
                     .db
                     .write(move |tx| {
-                        Box::pin(async move { store::change::held(tx, &row, &hold, now_ms).await })
+                        Box::pin(async move {
+                            store::change::answered(tx, &row, seen, unit, &offer, now_ms).await
+                        })
                     })
                     .await?;
-                if !held {
+                if !answered {
                     self.release_lost(order, change).await?;
+                } else if !suits {
+                    crate::count("change_refused");
                 }
                 Ok(())
             }
@@ -321,6 +357,7 @@ impl OrderService {
         let (ids, node) = (self.ids.clone(), self.node.clone());
         let (order, payment) = (order.clone(), payment.cloned());
         let unpaid = order.state == State::AwaitingPayment;
+        let cap = offer::cap_after(&order, &change, payment.as_ref(), now_ms)?;
         let (_, back_cents) = difference(&order, change.total_cents);
         let refunds = cancel::refunds(
             books,
@@ -335,7 +372,11 @@ impl OrderService {
                     let (sn, attempt) = (order.sn.as_str(), change.attempt);
                     let paid_cents = payment.as_ref().map_or(0, |payment| payment.amount_cents);
                     let charge = if unpaid { attempt } else { order.charge };
-                    let sums = (paid_cents, back_cents);
+                    let sums = Sums {
+                        paid_cents,
+                        back_cents,
+                        cap,
+                    };
                     if !store::change::apply(tx, &order, &change, sums, charge, now_ms).await? {
                         return Ok(false);
                     }
@@ -448,7 +489,7 @@ fn may_change(order: &Order, new: &NewChange, now_ms: i64) -> Result<()> {
 }
 
 /// Whether travel has said no, rather than nothing.
-fn is_refusal(code: Code) -> bool {
+pub(crate) fn is_refusal(code: Code) -> bool {
     !(code.is_transient() || code.is_ours() || matches!(code, Code::Unauthenticated | Code::Forbidden))
 }
 

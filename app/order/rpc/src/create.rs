@@ -224,6 +224,7 @@ impl OrderService {
             kept_cents: 0,
             settled_at_ms: 0,
             ended_by: String::new(),
+            refund_percent_cap: policy::ALL,
         })
     }
 

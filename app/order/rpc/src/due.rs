@@ -29,6 +29,8 @@ pub(crate) struct Payment {
     pub(crate) amount_cents: i64,
     /// What is back.
     pub(crate) refunded_cents: i64,
+    /// What is back, or set apart to go back.
+    pub(crate) reserved_cents: i64,
     pub(crate) currency: String,
     pub(crate) captured_at_ms: i64,
     pub(crate) pay_type: String,
@@ -112,6 +114,8 @@ pub(crate) enum Next<'m> {
     GiveBack(&'m Payment, &'static str),
     /// Confirmed → refund pending: the provider has given the money back of its own accord.
     Reverse(&'m Payment),
+    /// Confirmed, and part of its money is gone without our wish: what remains is what a cancellation is reckoned on.
+    NoteTaken,
     /// Refund pending → refunded.
     Refunded,
     /// The change: take what it needs, beside what the booking has.
@@ -178,14 +182,42 @@ fn paying<'m>(order: &Order, books: &Books, money: &'m Money) -> Option<&'m Paym
     )
 }
 
-/// A payment that pays the order and is back without our wish.
+/// A payment that pays the order and is back, or on its way, without our wish.
 fn taken_back<'m>(books: &Books, money: &'m Money) -> Option<&'m Payment> {
     books
         .paying
         .iter()
         .filter(|paying| paying.left_cents() > 0)
         .filter_map(|paying| money.find(&paying.payment_sn))
-        .find(|payment| payment.state == PaymentState::Refunded)
+        .find(|payment| {
+            matches!(
+                payment.state,
+                PaymentState::RefundPending | PaymentState::Refunded
+            )
+        })
+}
+
+/// What is gone of the payments of an order beyond what was decided: the provider gave it back of its own accord, or an
+/// operator did. While a refund that was decided is not asked for, as much less.
+pub(crate) fn taken(books: &Books, payments: &[Payment]) -> Vec<(String, i64)> {
+    books
+        .paying
+        .iter()
+        .filter_map(|paying| {
+            let payment = payments.iter().find(|payment| payment.sn == paying.payment_sn)?;
+            let cents = payment.reserved_cents.min(paying.amount_cents) - paying.back_cents;
+            (cents > 0).then(|| (payment.sn.clone(), cents))
+        })
+        .collect()
+}
+
+/// What is to be done about money of a confirmed order that is gone without our wish.
+pub(crate) fn gone<'m>(books: &Books, money: &'m Money) -> Option<Next<'m>> {
+    if let Some(payment) = taken_back(books, money) {
+        return Some(Next::Reverse(payment));
+    }
+    let taken = taken(books, money.payments.as_deref()?);
+    (!taken.is_empty()).then_some(Next::NoteTaken)
 }
 
 /// Whether all that was decided to go back is back.
@@ -267,8 +299,8 @@ fn awaiting<'m>(order: &Order, books: &Books, money: &'m Money, at: At) -> Next<
 }
 
 fn confirmed<'m>(order: &Order, books: &Books, money: &'m Money, at: At) -> Next<'m> {
-    if let Some(payment) = taken_back(books, money) {
-        return Next::Reverse(payment);
+    if let Some(gone) = gone(books, money) {
+        return gone;
     }
     let Some(change) = books.change.as_ref().filter(|change| change.stage == Stage::Held) else {
         return Next::Nothing;

@@ -16,6 +16,7 @@ mod due;
 mod entries;
 mod grpc;
 mod keys;
+mod offer;
 mod order;
 mod peers;
 mod policy;
@@ -27,6 +28,7 @@ mod rules;
 mod step;
 mod store;
 mod sweep;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -53,6 +55,7 @@ pub const MIGRATIONS: Migrations = &[
         "policies_and_changes",
         include_str!("../migrations/4_policies_and_changes.sql"),
     ),
+    (5, "change_fees", include_str!("../migrations/5_change_fees.sql")),
 ];
 
 /// Who may call what.

@@ -79,6 +79,8 @@ pub(crate) struct Order {
     pub(crate) settled_at_ms: i64,
     /// Who ended it after it was paid: `guest`, `host`, `operator` or nobody.
     pub(crate) ended_by: String,
+    /// The most that a cancellation by the guest gives back, in per cent.
+    pub(crate) refund_percent_cap: i64,
 }
 
 /// A priced line, as JSON in the row.
@@ -90,6 +92,27 @@ pub(crate) struct Line {
     unit_cents: i64,
     quantity: i64,
     total_cents: i64,
+}
+
+/// Kind of the line of what was kept of a stay that became cheaper.
+const CHANGE_FEE: &str = "change_fee";
+
+impl Line {
+    /// What is kept of a stay that became cheaper.
+    pub(crate) fn change_fee(first_night: i64, cents: i64) -> Self {
+        Self {
+            kind: CHANGE_FEE.to_owned(),
+            date: date_of_number(first_night).to_string(),
+            unit_cents: cents,
+            quantity: 1,
+            total_cents: cents,
+        }
+    }
+
+    /// The cents of a fee; `None` for any other line.
+    pub(crate) fn fee_cents(&self) -> Option<i64> {
+        (self.kind == CHANGE_FEE).then_some(self.total_cents)
+    }
 }
 
 impl From<PriceLine> for Line {
@@ -148,6 +171,22 @@ impl Order {
     /// What was captured for it and is not to go back.
     pub(crate) fn paid_cents(&self) -> i64 {
         self.charged_cents - self.refund_cents
+    }
+
+    /// What its changes have kept, of the total.
+    pub(crate) fn fee_cents(&self) -> i64 {
+        self.lines.iter().filter_map(Line::fee_cents).sum()
+    }
+
+    /// The part that goes back if the guest cancels at `now_ms`; all of it while there is nothing to give back.
+    pub(crate) fn refund_percent(&self, now_ms: i64) -> Result<i64> {
+        if self.state == State::AwaitingPayment {
+            return Ok(policy::ALL);
+        }
+        let (percent, _) = self
+            .policy
+            .percent(self.refund_percent_cap, self.check_in_at_ms()?, now_ms);
+        Ok(percent)
     }
 
     /// The highest attempt that may hold nights for it.

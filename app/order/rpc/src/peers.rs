@@ -25,6 +25,7 @@ impl From<pay::PaymentView> for Payment {
             sn: view.sn,
             charge: view.charge,
             refunded_cents: view.refunded_cents,
+            reserved_cents: view.refund_reserved_cents.max(view.refunded_cents),
             amount_cents: view.amount_cents,
             currency: view.currency,
             captured_at_ms: view.captured_at_ms,
@@ -35,7 +36,7 @@ impl From<pay::PaymentView> for Payment {
 
 /// Leaves half of what is left of the request's time to what comes after the call: a peer that hangs must not keep the others
 /// from being asked.
-async fn in_half_the_time<F: Future>(call: F) -> F::Output {
+pub(crate) async fn in_half_the_time<F: Future>(call: F) -> F::Output {
     match deadline::left() {
         Some(left) => deadline::scope(left / 2, call).await,
         None => call.await,
@@ -107,16 +108,16 @@ impl OrderService {
         }
     }
 
-    /// Records that a payment, or part of it, is to be refunded. Repeating it changes nothing.
-    pub(crate) async fn refund(&self, owed: &Owed<'_>) -> Result<()> {
+    /// Records that a payment, or part of it, is to be refunded; how much. Repeating it changes nothing.
+    pub(crate) async fn refund(&self, owed: &Owed<'_>) -> Result<i64> {
         let request = pay::RefundRequest {
             payment_sn: owed.payment_sn.to_owned(),
             reason: owed.reason.to_owned(),
             amount_cents: owed.amount_cents,
             key: owed.key.to_owned(),
         };
-        self.payment.clone().refund(request).await?;
-        Ok(())
+        let refund = self.payment.clone().refund(request).await?.into_inner();
+        Ok(refund.amount_cents)
     }
 
     /// Tells payment-rpc what is kept of a cancelled booking. Repeating it changes nothing.
@@ -148,12 +149,28 @@ impl OrderService {
         Ok(())
     }
 
+    /// Has an operator look at kept money of a cancelled booking that is not there any more.
+    pub(crate) async fn open_kept_case(&self, order: &Order, cents: i64, why: &str) -> Result<()> {
+        let request = pay::OpenCaseRequest {
+            kind: "kept_money_gone".to_owned(),
+            r#ref: format!("{}:{}", order.sn, order.kept_cents),
+            order_sn: order.sn.to_string(),
+            amount_cents: cents,
+            currency: order.currency.clone(),
+            detail: format!("{} were kept: {why}", order.kept_cents),
+            ..Default::default()
+        };
+        self.payment.clone().open_case(request).await?;
+        Ok(())
+    }
+
     /// Takes what a change needs, beside what the booking has.
     pub(crate) async fn hold_beside(
         &self,
         order: &Order,
         change: &Change,
         key: String,
+        expected_total_cents: i64,
     ) -> Result<tr::HoldReply> {
         self.hold(tr::HoldRequest {
             hold_key: key,
@@ -165,7 +182,7 @@ impl OrderService {
             guests: change.guests,
             meals: change.meals,
             fingerprint: change.fingerprint.clone(),
-            expected_total_cents: change.expected_cents,
+            expected_total_cents,
             start_s: 0,
             end_s: 0,
             new_booking: true,

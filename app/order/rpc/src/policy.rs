@@ -1,4 +1,4 @@
-//! What goes back when a guest cancels: rules without I/O.
+//! What goes back when a guest cancels, or makes a stay cheaper: rules without I/O.
 
 use homestay_error::{Error, Result};
 use homestay_proto::common as pb;
@@ -24,6 +24,20 @@ pub(crate) struct Window {
 pub(crate) struct Policy {
     pub(crate) name: String,
     pub(crate) windows: Vec<Window>,
+}
+
+/// All of it, in per cent.
+pub(crate) const ALL: i64 = 100;
+
+/// What a booking has cost its guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Paid {
+    /// What was captured and is not to go back.
+    pub(crate) cents: i64,
+    /// Kept by changes, of that.
+    pub(crate) fee_cents: i64,
+    /// The most that goes back of the rest, in per cent.
+    pub(crate) cap: i64,
 }
 
 /// What a cancellation gives back.
@@ -68,25 +82,46 @@ impl Policy {
         }
     }
 
-    /// What goes back of `charged_cents` if the guest cancels at `now_ms`.
-    pub(crate) fn back(&self, charged_cents: i64, check_in_at_ms: i64, now_ms: i64) -> Back {
-        let left_ms = check_in_at_ms.saturating_sub(now_ms);
-        let window = self
+    /// The part that goes back if the guest of a booking, for which at most `cap` does, cancels at `now_ms`; and the last
+    /// instant at which it is so, 0: it stays so.
+    pub(crate) fn percent(&self, cap: i64, check_in_at_ms: i64, now_ms: i64) -> (i64, i64) {
+        let ends_ms =
+            |window: &Window| check_in_at_ms.saturating_sub(window.hours_before.saturating_mul(HOUR_MS));
+        let mut ahead = self
             .windows
             .iter()
-            .find(|window| window.hours_before.saturating_mul(HOUR_MS) <= left_ms);
-        let percent = window.map_or(0, |window| window.refund_percent);
-        let until_ms = window.map_or(0, |window| {
-            check_in_at_ms.saturating_sub(window.hours_before.saturating_mul(HOUR_MS))
-        });
-        let refund_cents = share(charged_cents, percent);
+            .skip_while(|window| ends_ms(window) < now_ms)
+            .peekable();
+        let percent = ahead.peek().map_or(0, |window| window.refund_percent.min(cap));
+        let mut until_ms = 0;
+        while let Some(window) = ahead.next_if(|window| window.refund_percent.min(cap) == percent) {
+            until_ms = ends_ms(window);
+        }
+        // After the last window nothing goes back.
+        if percent == 0 && ahead.peek().is_none() {
+            until_ms = 0;
+        }
+        (percent, until_ms)
+    }
+
+    /// What goes back if the guest cancels at `now_ms`. Fees that changes have kept stay kept: else a stay would be made cheap
+    /// first and cancelled then for more than its policy gives.
+    pub(crate) fn back(&self, paid: Paid, check_in_at_ms: i64, now_ms: i64) -> Back {
+        let (percent, until_ms) = self.percent(paid.cap, check_in_at_ms, now_ms);
+        let refund_cents = share(paid.cents - paid.fee_cents, percent);
         Back {
             percent,
             refund_cents,
-            kept_cents: charged_cents - refund_cents,
+            kept_cents: paid.cents - refund_cents,
             until_ms,
         }
     }
+}
+
+/// What is kept of a stay that becomes cheaper, where `percent` of the difference goes back.
+pub(crate) fn change_fee(old_stay_cents: i64, new_stay_cents: i64, percent: i64) -> i64 {
+    let less = (old_stay_cents - new_stay_cents).max(0);
+    less - share(less, percent)
 }
 
 impl Back {

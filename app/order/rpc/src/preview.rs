@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::OrderService;
 use crate::order::Order;
-use crate::policy::Back;
+use crate::policy::{Back, Paid};
 use crate::rules::{By, State};
 
 /// As whom an account may end an order; `None`: the order is none of its business.
@@ -43,9 +43,14 @@ pub(crate) fn back(order: &Order, by: By, now_ms: i64) -> Result<Back> {
         State::Confirmed if order.day_at(now_ms)? > order.check_out_day => {
             Err(Error::with(Code::OrderState, "the stay is over"))
         }
-        State::Confirmed => Ok(order
-            .policy
-            .back(order.paid_cents(), order.check_in_at_ms()?, now_ms)),
+        State::Confirmed => {
+            let paid = Paid {
+                cents: order.paid_cents(),
+                fee_cents: order.fee_cents(),
+                cap: order.refund_percent_cap,
+            };
+            Ok(order.policy.back(paid, order.check_in_at_ms()?, now_ms))
+        }
         _ => Err(Error::new(Code::OrderState)),
     }
 }
@@ -69,6 +74,7 @@ impl OrderService {
     pub(crate) async fn preview_cancel(&self, actor: &Actor, sn: &str) -> Result<(Order, Back)> {
         let order = self.order(sn).await?;
         let by = party(actor, &order).ok_or_else(|| Error::new(Code::OrderNotFound))?;
+        let order = self.with_what_is_left(order).await?;
         let back = back(&order, by, self.clock.now_ms())?;
         Ok((order, back))
     }

@@ -1,6 +1,6 @@
 //! Gives money back: late money that buys nothing, second payments, and amounts that are not the order's.
 
-use homestay_error::Result;
+use homestay_error::{Code, Error, Result};
 
 use crate::OrderService;
 use crate::books::{Books, Intent};
@@ -139,12 +139,18 @@ impl OrderService {
 
     /// Asks for one. What payment-rpc will never do is for an operator to see to.
     async fn ask_for_refund(&self, order: &Order, owed: &Owed<'_>) -> Result<()> {
-        match self.refund(owed).await {
-            Ok(()) => {}
-            Err(later) if later.code().is_transient() || later.code().is_ours() => return Err(later),
-            Err(never) => {
+        if let Err(never) = self.refund(owed).await {
+            if is_later(&never) {
+                return Err(never);
+            }
+            let rest = owed.amount_cents - self.refund_what_is_left(order, owed, &never).await?;
+            if rest > 0 || owed.amount_cents == 0 {
                 tracing::error!(order.sn = %order.sn, payment.sn = owed.payment_sn, error = %never.chain(), "a refund is refused");
-                self.open_case(order, owed, never.message()).await?;
+                let owed = Owed {
+                    amount_cents: rest,
+                    ..owed.clone()
+                };
+                self.open_case(order, &owed, never.message()).await?;
             }
         }
         if !owed.decided {
@@ -159,15 +165,26 @@ impl OrderService {
             .await
     }
 
-    /// Tells payment-rpc what is kept of a booking that was cancelled.
-    pub(crate) async fn settle_kept(&self, order: &Order) -> Result<()> {
-        if order.kept_cents == 0 || order.settled_at_ms > 0 {
-            return Ok(());
+    /// Of an ended order's payment that has less left than is owed, as somebody gave of it meanwhile: asks for what is left,
+    /// under the same key; how much that is. A repeat finds its own refund.
+    async fn refund_what_is_left(&self, order: &Order, owed: &Owed<'_>, why: &Error) -> Result<i64> {
+        let less_left = matches!(why.code(), Code::RefundExceeds | Code::IdempotencyKeyReused);
+        if !less_left || !owed.decided || owed.key.is_empty() || order.state.keeps_nights() {
+            return Ok(0);
         }
-        self.settle(order).await?;
-        let (sn, now_ms) = (order.sn.clone(), self.clock.now_ms());
-        self.db
-            .write(move |tx| Box::pin(async move { store::changes::settled(tx, sn.as_str(), now_ms).await }))
-            .await
+        let left = Owed {
+            amount_cents: 0,
+            ..owed.clone()
+        };
+        match self.refund(&left).await {
+            Ok(cents) => Ok(cents),
+            Err(later) if is_later(&later) => Err(later),
+            Err(_) => Ok(0),
+        }
     }
+}
+
+/// Whether to ask again, rather than to have somebody look.
+pub(crate) fn is_later(error: &Error) -> bool {
+    error.code().is_transient() || error.code().is_ours()
 }

@@ -147,6 +147,7 @@ pub(crate) fn change(change: &Change, currency: &str) -> pb::ChangeView {
         due_cents: if waits { change.due_cents } else { 0 },
         due_before_ms: if waits { change.due_before_ms } else { 0 },
         refund_cents: change.refund_cents,
+        fee_cents: change.fee_cents,
         created_at_ms: change.created_at_ms,
         ended_at_ms: change.ended_at_ms,
         error: change.error.clone(),

@@ -9,7 +9,7 @@ fn shown() -> Value {
     json!({
         "attempt": 2, "state": "held", "checkIn": "2026-12-01", "checkOut": "2026-12-03", "guests": 2, "meals": true,
         "currency": "CNY", "roomCents": 25_600, "mealCents": 6_200, "totalCents": 31_800, "oldTotalCents": 15_900,
-        "dueCents": 15_900, "dueBefore": "2026-11-21T00:30:00.000Z", "refundCents": 0, "lines": [],
+        "dueCents": 15_900, "dueBefore": "2026-11-21T00:30:00.000Z", "refundCents": 0, "feeCents": 300, "lines": [],
         "createdAt": "2026-11-21T00:00:00.000Z", "endedAt": null, "error": null,
     })
 }

@@ -72,6 +72,7 @@ fn order(state: State) -> Order {
         kept_cents: 0,
         settled_at_ms: 0,
         ended_by: String::new(),
+        refund_percent_cap: 100,
     }
 }
 
@@ -121,6 +122,8 @@ fn change(stage: Stage, total_cents: i64) -> Change {
         meal_cents: 0,
         total_cents,
         lines: Vec::new(),
+        refund_percent: 100,
+        fee_cents: 0,
         due_cents: 0,
         due_before_ms: 0,
         refund_cents: 0,
@@ -148,6 +151,11 @@ fn payment(sn: &str, state: PaymentState, amount_cents: i64, captured_at_ms: i64
         charge: 0,
         state,
         amount_cents,
+        reserved_cents: if matches!(state, PaymentState::RefundPending | PaymentState::Refunded) {
+            amount_cents
+        } else {
+            0
+        },
         refunded_cents: if state == PaymentState::Refunded {
             amount_cents
         } else {

@@ -1,20 +1,22 @@
 //! Rows of `order_change`. Each change of a stage is one guarded update; what is returned tells whether it was this call's.
 
 use homestay_db::Tx;
-use homestay_error::{Error, Result};
-use homestay_proto::travel as tr;
+use homestay_error::{Code, Error, Result};
 use sqlx::any::AnyRow;
 use sqlx::{Any, Executor, FromRow, Row};
 
 use crate::books::{Change, Stage};
-use crate::order::{Line, Order};
+use crate::offer::Offer;
+use crate::order::Order;
+use crate::rules::State;
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT order_sn, attempt, from_attempt, change_key, fingerprint, state, check_in_day, check_out_day, \
              check_in_at_ms, guests, meals, expected_cents, old_total_cents, created_at_ms, unit, room_cents, meal_cents, \
-             total_cents, lines, due_cents, due_before_ms, refund_cents, ended_at_ms, error_code, error, released_at_ms \
+             total_cents, lines, due_cents, due_before_ms, refund_cents, ended_at_ms, error_code, error, released_at_ms, \
+             refund_percent, fee_cents \
              FROM order_change ",
             $rest
         )
@@ -53,6 +55,8 @@ impl<'r> FromRow<'r, AnyRow> for Change {
             error_code: row.try_get(23)?,
             error: row.try_get(24)?,
             released_at_ms: row.try_get(25)?,
+            refund_percent: row.try_get(26)?,
+            fee_cents: row.try_get(27)?,
         })
     }
 }
@@ -88,7 +92,8 @@ pub(crate) async fn of_order<'e>(db: impl Executor<'e, Database = Any>, sn: &str
     )
 }
 
-/// Writes down that a change is wanted; false if the order is not as it was when it was read, or has another one open.
+/// Writes down that a change is wanted; false if the order is not as it was when it was read, has another one open, or the key
+/// is known: the caller undoes the transaction then.
 pub(crate) async fn open(tx: &mut Tx, order: &Order, change: &Change) -> Result<bool> {
     let done = sqlx::query(
         "UPDATE orders SET change_attempt = $1, last_attempt = $1 WHERE sn = $2 AND state = $3 AND attempt = $4 \
@@ -107,7 +112,7 @@ pub(crate) async fn open(tx: &mut Tx, order: &Order, change: &Change) -> Result<
     let done = sqlx::query(
         "INSERT INTO order_change (order_sn, attempt, from_attempt, change_key, fingerprint, state, check_in_day, \
          check_out_day, check_in_at_ms, guests, meals, expected_cents, old_total_cents, created_at_ms, look_at_ms) \
-         VALUES ($1, $2, $3, $4, $5, 'asked', $6, $7, $8, $9, $10, $11, $12, $13, $13)",
+         VALUES ($1, $2, $3, $4, $5, 'asked', $6, $7, $8, $9, $10, $11, $12, $13, $13) ON CONFLICT DO NOTHING",
     )
     .bind(&change.order_sn)
     .bind(change.attempt)
@@ -127,28 +132,54 @@ pub(crate) async fn open(tx: &mut Tx, order: &Order, change: &Change) -> Result<
     Ok(done.rows_affected() == 1)
 }
 
-/// Asked → held, with what travel answered.
-pub(crate) async fn held(tx: &mut Tx, change: &Change, hold: &tr::HoldReply, now_ms: i64) -> Result<bool> {
-    let quote = hold
-        .quote
-        .as_ref()
-        .ok_or_else(|| Error::internal("a hold without quote"))?;
-    let lines: Vec<Line> = quote.lines.iter().cloned().map(Into::into).collect();
+/// Asked → held, with what travel answered; or → dropped, if that is not what the guest expects: then its key may be used
+/// again, as after a refusal. False if that was decided, or the order has left the state in which it was `seen`.
+pub(crate) async fn answered(
+    tx: &mut Tx,
+    change: &Change,
+    seen: State,
+    unit: i64,
+    offer: &Offer,
+    now_ms: i64,
+) -> Result<bool> {
+    lock(tx, &change.order_sn).await?;
+    let price_changed = Error::new(Code::PriceChanged);
+    let (stage, ended_at_ms, code, error, key) = if offer.suits(change) {
+        (Stage::Held, 0, "", "", change.key.clone())
+    } else {
+        let (code, error) = (price_changed.code().reason(), price_changed.message());
+        (Stage::Dropped, now_ms, code, error, used_up(change))
+    };
     let done = sqlx::query(
-        "UPDATE order_change SET state = 'held', unit = $1, room_cents = $2, meal_cents = $3, total_cents = $4, lines = $5, \
-         look_at_ms = $6 WHERE order_sn = $7 AND attempt = $8 AND state = 'asked'",
+        "UPDATE order_change SET state = $1, unit = $2, room_cents = $3, meal_cents = $4, total_cents = $5, lines = $6, \
+         fee_cents = $7, refund_percent = $8, ended_at_ms = $9, error_code = $10, error = $11, change_key = $12, \
+         look_at_ms = $13 WHERE order_sn = $14 AND attempt = $15 AND state = 'asked' \
+         AND EXISTS (SELECT 1 FROM orders WHERE sn = $14 AND state = $16)",
     )
-    .bind(hold.unit)
-    .bind(quote.room_cents)
-    .bind(quote.meal_cents)
-    .bind(quote.total_cents)
-    .bind(serde_json::to_string(&lines).map_err(Error::internal)?)
+    .bind(stage.name())
+    .bind(unit)
+    .bind(offer.room_cents)
+    .bind(offer.meal_cents)
+    .bind(offer.total_cents)
+    .bind(serde_json::to_string(&offer.lines).map_err(Error::internal)?)
+    .bind(offer.fee_cents)
+    .bind(offer.refund_percent)
+    .bind(ended_at_ms)
+    .bind(code)
+    .bind(error)
+    .bind(key)
     .bind(now_ms)
     .bind(&change.order_sn)
     .bind(change.attempt)
+    .bind(seen.name())
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// What becomes of the key of a change that is to be evaluated anew under it.
+fn used_up(change: &Change) -> String {
+    format!("{}#{}#{}", change.key, change.order_sn, change.attempt)
 }
 
 /// Held: the difference is to be paid until then.
@@ -175,12 +206,23 @@ async fn lock(tx: &mut Tx, sn: &str) -> Result<()> {
     Ok(())
 }
 
-/// Held → applied: the booking becomes what was asked for. `paid_cents` came for it, `back_cents` go back.
+/// What an applied change does to the money of a booking.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sums {
+    /// Came for it.
+    pub(crate) paid_cents: i64,
+    /// Go back.
+    pub(crate) back_cents: i64,
+    /// The most that a cancellation gives back from now on, in per cent.
+    pub(crate) cap: i64,
+}
+
+/// Held → applied: the booking becomes what was asked for.
 pub(crate) async fn apply(
     tx: &mut Tx,
     order: &Order,
     change: &Change,
-    (paid_cents, back_cents): (i64, i64),
+    sums: Sums,
     charge: i64,
     now_ms: i64,
 ) -> Result<bool> {
@@ -189,7 +231,7 @@ pub(crate) async fn apply(
         "UPDATE orders SET check_in_day = $1, check_out_day = $2, check_in_at_ms = $3, guests = $4, meals = $5, unit = $6, \
          attempt = $7, room_cents = $8, meal_cents = $9, total_cents = $10, lines = $11, charge = $12, \
          charged_cents = charged_cents + $13, refund_cents = refund_cents + $14, guest_told_at_ms = 0, host_told_at_ms = 0, \
-         updated_at_ms = $15 \
+         updated_at_ms = $15, refund_percent_cap = $21 \
          WHERE sn = $16 AND state = $17 AND attempt = $18 AND change_attempt = $7 AND total_cents = $19 \
          AND refund_cents = $20 AND cancel_requested_at_ms = 0 \
          AND EXISTS (SELECT 1 FROM order_change WHERE order_sn = $16 AND attempt = $7 AND state = 'held')",
@@ -206,14 +248,15 @@ pub(crate) async fn apply(
     .bind(change.total_cents)
     .bind(serde_json::to_string(&change.lines).map_err(Error::internal)?)
     .bind(charge)
-    .bind(paid_cents)
-    .bind(back_cents)
+    .bind(sums.paid_cents)
+    .bind(sums.back_cents)
     .bind(now_ms)
     .bind(order.sn.as_str())
     .bind(order.state.name())
     .bind(order.attempt)
     .bind(order.total_cents)
     .bind(order.refund_cents)
+    .bind(sums.cap)
     .execute(&mut **tx)
     .await?;
     if done.rows_affected() != 1 {
@@ -223,7 +266,7 @@ pub(crate) async fn apply(
         "UPDATE order_change SET state = 'applied', refund_cents = $1, ended_at_ms = $2, look_at_ms = $2 \
          WHERE order_sn = $3 AND attempt = $4 AND state = 'held'",
     )
-    .bind(back_cents)
+    .bind(sums.back_cents)
     .bind(now_ms)
     .bind(&change.order_sn)
     .bind(change.attempt)
@@ -245,7 +288,7 @@ pub(crate) async fn refuse(tx: &mut Tx, change: &Change, error: &Error, now_ms: 
     .bind(error.code().reason())
     .bind(error.message())
     .bind(now_ms)
-    .bind(format!("{}#{}#{}", change.key, change.order_sn, change.attempt))
+    .bind(used_up(change))
     .bind(&change.order_sn)
     .bind(change.attempt)
     .execute(&mut **tx)

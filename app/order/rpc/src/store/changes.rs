@@ -200,6 +200,29 @@ pub(crate) async fn reverse(tx: &mut Tx, order: &Order, now_ms: i64) -> Result<b
     Ok(true)
 }
 
+/// Money of an order is gone without our wish: of a confirmed one it is not there to be given back or kept, of an ended one it
+/// was to be kept. False if the order is not as it was when it was read.
+pub(crate) async fn taken(tx: &mut Tx, order: &Order, cents: i64, now_ms: i64) -> Result<bool> {
+    let of_kept = if order.kept_cents > 0 { cents } else { 0 };
+    let done = sqlx::query(
+        "UPDATE orders SET refund_cents = refund_cents + $1, kept_cents = kept_cents - $2, updated_at_ms = $3 \
+         WHERE sn = $4 AND state = $5 AND attempt = $6 AND charged_cents = $7 AND refund_cents = $8 AND kept_cents = $9 \
+         AND settled_at_ms = 0",
+    )
+    .bind(cents)
+    .bind(of_kept)
+    .bind(now_ms)
+    .bind(order.sn.as_str())
+    .bind(order.state.name())
+    .bind(order.attempt)
+    .bind(order.charged_cents)
+    .bind(order.refund_cents)
+    .bind(order.kept_cents)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// payment-rpc knows of what is kept.
 pub(crate) async fn settled(tx: &mut Tx, sn: &str, now_ms: i64) -> Result<()> {
     sqlx::query("UPDATE orders SET settled_at_ms = $1 WHERE sn = $2 AND settled_at_ms = 0")

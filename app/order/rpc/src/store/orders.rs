@@ -19,7 +19,7 @@ macro_rules! select {
              state, cancelled_by, created_at_ms, pay_before_ms, trade_code, paid_at_ms, payment_sn, pay_type, \
              released_at_ms, cancel_requested_at_ms, cancel_reason, cancel_requested_by, policy, check_in_minute, \
              check_in_at_ms, last_attempt, charge, change_attempt, charged_cents, refund_cents, kept_cents, settled_at_ms, \
-             ended_by FROM orders ",
+             ended_by, refund_percent_cap FROM orders ",
             $rest
         )
     };
@@ -95,6 +95,7 @@ impl<'r> FromRow<'r, AnyRow> for Order {
             kept_cents: c.int()?,
             settled_at_ms: c.int()?,
             ended_by: c.text()?,
+            refund_percent_cap: c.int()?,
         })
     }
 }

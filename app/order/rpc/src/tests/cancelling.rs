@@ -5,12 +5,12 @@ use homestay_proto::common::{CancellationPolicy, PolicyWindow};
 use super::*;
 
 /// Who owns the fake travel's houses.
-const HOST: i64 = 6;
-const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const HOST: i64 = 6;
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
 /// 15:00 in Shanghai on the first of December.
-const CHECK_IN_MS: i64 = 1_796_108_400_000;
+pub(super) const CHECK_IN_MS: i64 = 1_796_108_400_000;
 
-fn moderate() -> Option<CancellationPolicy> {
+pub(super) fn moderate() -> Option<CancellationPolicy> {
     let window = |hours_before, refund_percent| PolicyWindow {
         hours_before,
         refund_percent,
@@ -22,14 +22,20 @@ fn moderate() -> Option<CancellationPolicy> {
 }
 
 /// A world in which a moderate order is paid, and the clock stands `before` its check-in.
-async fn paid_before(before: Duration) -> (World, String, String) {
+pub(super) async fn paid_before(before: Duration) -> (World, String, String) {
     let world = World::new().await;
+    let (sn, payment) = paid_in(&world, before).await;
+    (world, sn, payment)
+}
+
+/// The same in a world.
+pub(super) async fn paid_in(world: &World, before: Duration) -> (String, String) {
     world.travel.state().policy = moderate();
     let (sn, payment) = world.paid().await;
     let now = u64::try_from(world.clock.now_ms()).unwrap();
     let at = u64::try_from(CHECK_IN_MS).unwrap() - u64::try_from(before.as_millis()).unwrap();
     world.clock.advance(Duration::from_millis(at - now));
-    (world, sn, payment)
+    (sn, payment)
 }
 
 #[tokio::test]

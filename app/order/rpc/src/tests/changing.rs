@@ -16,14 +16,14 @@ pub(super) fn nights(sn: &str, nights: i8) -> pb::ChangeRequest {
     }
 }
 
-fn with_key(request: pb::ChangeRequest, key: &str) -> pb::ChangeRequest {
+pub(super) fn with_key(request: pb::ChangeRequest, key: &str) -> pb::ChangeRequest {
     pb::ChangeRequest {
         idempotency_key: key.into(),
         ..request
     }
 }
 
-async fn quote(world: &World, request: pb::ChangeRequest) -> pb::ChangeView {
+pub(super) async fn quote(world: &World, request: pb::ChangeRequest) -> pb::ChangeView {
     world
         .user(GUEST)
         .quote_change(request)

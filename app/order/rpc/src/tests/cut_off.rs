@@ -9,6 +9,7 @@ use super::*;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Cheaper,
+    Kept,
     Dearer,
     Paid,
     TimedOut,
@@ -17,7 +18,14 @@ enum Way {
 
 #[tokio::test]
 async fn a_call_lost_at_any_point_of_a_change_is_made_good_by_the_next_run() {
-    for way in [Way::Cheaper, Way::Dearer, Way::Paid, Way::TimedOut, Way::Unpaid] {
+    for way in [
+        Way::Cheaper,
+        Way::Kept,
+        Way::Dearer,
+        Way::Paid,
+        Way::TimedOut,
+        Way::Unpaid,
+    ] {
         let (want, calls) = play(way, None).await;
         assert!(calls > 0);
         for nth in 0..calls {
@@ -41,6 +49,11 @@ type Rest = (
 async fn play(way: Way, lost: Option<(usize, Fault)>) -> (Rest, usize) {
     let world = World::new().await;
     let sn = match way {
+        Way::Kept => {
+            super::cancelling::paid_in(&world, 100 * super::cancelling::HOUR)
+                .await
+                .0
+        }
         Way::Unpaid => {
             let sn = world.booked().await.sn;
             world.payment.has(&sn, "pending", TOTAL);
@@ -48,7 +61,11 @@ async fn play(way: Way, lost: Option<(usize, Fault)>) -> (Rest, usize) {
         }
         _ => world.paid().await.0,
     };
-    let wanted = if way == Way::Cheaper { 1 } else { 4 };
+    let wanted = if matches!(way, Way::Cheaper | Way::Kept) {
+        1
+    } else {
+        4
+    };
     if matches!(way, Way::Paid | Way::TimedOut) {
         world.change(nights(&sn, wanted)).await.unwrap();
     }

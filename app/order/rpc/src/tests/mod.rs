@@ -6,12 +6,14 @@ mod changing;
 mod closing;
 mod cut_off;
 mod faults;
+mod fees;
 mod late_money;
 mod paying;
 mod peers;
 mod random;
 mod reading;
 mod resolving;
+mod taken;
 
 use std::time::Duration;
 

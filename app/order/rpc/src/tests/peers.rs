@@ -15,7 +15,7 @@ use super::status;
 
 mod money;
 
-pub(crate) use money::FakePayment;
+pub(crate) use money::{FakePayment, Stage};
 
 type Reply<T> = Result<Response<T>, Status>;
 

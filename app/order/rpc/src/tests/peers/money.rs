@@ -12,14 +12,29 @@ use tonic::Request;
 use super::{Faults, Meanwhile, Reply, reply};
 use crate::tests::status;
 
+/// How far the provider is with a refund.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Pending,
+    /// Refused: its share stays set apart, and there is an open case.
+    Refused,
+    Done,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FakeRefund {
+    pub(crate) cents: i64,
+    pub(crate) stage: Stage,
+}
+
 #[derive(Default)]
 pub(crate) struct PaymentState {
     pub(crate) payments: Vec<pay::PaymentView>,
     /// Orders that take no new payments, for one charge at least; and all that was closed.
     pub(crate) closed: Vec<String>,
     pub(crate) closed_charges: BTreeSet<(String, i64)>,
-    /// Refunds by payment and key, with their amounts.
-    pub(crate) keys: BTreeMap<(String, String), i64>,
+    /// Refunds by payment and key.
+    pub(crate) keys: BTreeMap<(String, String), FakeRefund>,
     /// What was settled, by order.
     pub(crate) settled: BTreeMap<String, i64>,
     /// Cases that were opened, by what they are about.
@@ -38,6 +53,51 @@ pub(crate) struct PaymentState {
     pub(crate) refunds: Vec<(String, String)>,
     /// Once, while an order is closed.
     pub(crate) meanwhile: Option<Meanwhile<String>>,
+}
+
+impl PaymentState {
+    fn left(&self, payment_sn: &str) -> i64 {
+        let payment = self.payments.iter().find(|p| p.sn == payment_sn).unwrap();
+        payment.amount_cents - payment.refund_reserved_cents
+    }
+
+    /// What is left of all that was captured for an order, less what is settled.
+    fn free(&self, order_sn: &str) -> i64 {
+        let captured = |p: &&pay::PaymentView| {
+            p.order_sn == order_sn && ["captured", "refund_pending", "refunded"].contains(&p.state.as_str())
+        };
+        let left: i64 = self
+            .payments
+            .iter()
+            .filter(captured)
+            .map(|p| p.amount_cents - p.refund_reserved_cents)
+            .sum();
+        left - self.settled.get(order_sn).copied().unwrap_or_default()
+    }
+
+    /// Has a payment say what its refunds come to.
+    fn add_up(&mut self, payment_sn: &str) {
+        let of = |done: bool| -> i64 {
+            let own = self.keys.iter().filter(|((sn, _), _)| sn == payment_sn);
+            own.filter(|(_, refund)| !done || refund.stage == Stage::Done)
+                .map(|(_, refund)| refund.cents)
+                .sum()
+        };
+        let (reserved, back) = (of(false), of(true));
+        let payment = self.payments.iter_mut().find(|p| p.sn == payment_sn).unwrap();
+        (payment.refund_reserved_cents, payment.refunded_cents) = (reserved, back);
+        if back == payment.amount_cents {
+            payment.state = "refunded".into();
+        } else if reserved == payment.amount_cents {
+            payment.state = "refund_pending".into();
+        }
+    }
+
+    fn open(&mut self, reference: String) {
+        if !self.cases.contains(&reference) {
+            self.cases.push(reference);
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -82,13 +142,61 @@ impl FakePayment {
         sn
     }
 
-    /// The provider gives money back of its own accord.
+    /// The provider gives all that is left back of its own accord.
     pub(crate) fn refunded_by_provider(&self, sn: &str) {
+        let left = self.state().left(sn);
+        self.gives_back(sn, left);
+    }
+
+    /// The provider gives so much back of its own accord: what is owed by a refund it refused, or else of what is left. A part
+    /// is a case.
+    pub(crate) fn gives_back(&self, sn: &str, cents: i64) {
         let mut all = self.state();
-        let payment = all.payments.iter_mut().find(|p| p.sn == sn).unwrap();
-        payment.state = "refunded".into();
-        payment.refunded_cents = payment.amount_cents;
-        payment.refund_reserved_cents = payment.amount_cents;
+        let refused = all
+            .keys
+            .iter_mut()
+            .find(|((of, _), refund)| of == sn && refund.stage == Stage::Refused && refund.cents == cents);
+        if let Some((key, refund)) = refused {
+            refund.stage = Stage::Done;
+            let case = format!("{}:{}:refused", key.0, key.1);
+            all.cases.retain(|open| *open != case);
+            all.add_up(sn);
+            return;
+        }
+        assert!(cents <= all.left(sn));
+        let nth = all.keys.len();
+        let refund = FakeRefund {
+            cents,
+            stage: Stage::Done,
+        };
+        all.keys
+            .insert((sn.to_owned(), format!("provider:{nth}")), refund);
+        all.add_up(sn);
+        let order = all.payments.iter().find(|p| p.sn == sn).unwrap().order_sn.clone();
+        // A part, or money that was passed on.
+        if all.left(sn) > 0 || all.free(&order) < 0 {
+            all.open(format!("{sn}:provider:{nth}"));
+        }
+    }
+
+    /// The provider refuses a refund it was asked for.
+    pub(crate) fn refuses(&self, sn: &str, key: &str) {
+        let mut all = self.state();
+        let known = (sn.to_owned(), key.to_owned());
+        all.keys.get_mut(&known).unwrap().stage = Stage::Refused;
+        all.open(format!("{sn}:{key}:refused"));
+        all.add_up(sn);
+    }
+
+    /// An operator has refunds sent again that the provider refused.
+    pub(crate) fn retried(&self) {
+        let mut all = self.state();
+        for refund in all.keys.values_mut() {
+            if refund.stage == Stage::Refused {
+                refund.stage = Stage::Pending;
+            }
+        }
+        all.cases.retain(|case| !case.ends_with(":refused"));
     }
 
     /// What is back of a payment.
@@ -107,13 +215,18 @@ impl FakePayment {
         all.payments.iter().find(|p| p.sn == sn).unwrap().state.clone()
     }
 
-    /// The provider carries out all refunds it was asked for.
+    /// The provider carries out all refunds it was asked for and has not refused.
     pub(crate) fn refunds_done(&self) {
-        for payment in &mut self.state().payments {
-            payment.refunded_cents = payment.refund_reserved_cents;
-            if payment.state == "refund_pending" {
-                payment.state = "refunded".into();
+        let mut all = self.state();
+        let mut touched = BTreeSet::new();
+        for ((sn, _), refund) in &mut all.keys {
+            if refund.stage == Stage::Pending {
+                refund.stage = Stage::Done;
+                touched.insert(sn.clone());
             }
+        }
+        for sn in touched {
+            all.add_up(&sn);
         }
     }
 
@@ -205,27 +318,36 @@ impl Payment for FakePayment {
             return Err(status(Code::PaymentState));
         }
         let key = (r.payment_sn.clone(), r.key.clone());
-        let payment = state.payments.iter_mut().find(|p| p.sn == r.payment_sn).unwrap();
-        let left = payment.amount_cents - payment.refund_reserved_cents;
+        let left = state.left(&r.payment_sn);
         let amount = if r.amount_cents == 0 { left } else { r.amount_cents };
-        let captured = payment.state == "captured";
+        let payment = state.payments.iter().find(|p| p.sn == r.payment_sn).unwrap();
+        let captured = ["captured", "refund_pending", "refunded"].contains(&payment.state.as_str());
+        let free = state.free(&payment.order_sn);
+        let view = |amount_cents| {
+            Ok(pay::RefundView {
+                amount_cents,
+                ..Default::default()
+            })
+        };
         match state.keys.get(&key) {
-            Some(known) => assert!(
-                r.amount_cents == 0 || *known == amount,
-                "another amount under {key:?}"
-            ),
-            None if !captured || amount > left => return Err(status(Code::PaymentState)),
-            None => {
-                state.keys.insert(key, amount);
-                let payment = state.payments.iter_mut().find(|p| p.sn == r.payment_sn).unwrap();
-                payment.refund_reserved_cents += amount;
-                if payment.refund_reserved_cents == payment.amount_cents {
-                    payment.state = "refund_pending".into();
-                }
-                state.refunds.push((r.payment_sn, r.reason));
+            Some(known) if r.amount_cents != 0 && known.cents != amount => {
+                return Err(status(Code::IdempotencyKeyReused));
             }
+            Some(known) => return reply(lost, view(known.cents)),
+            None if !captured => return Err(status(Code::PaymentState)),
+            // All of nothing: somebody else has seen to it.
+            None if r.amount_cents == 0 && r.key.is_empty() && left == 0 => return reply(lost, view(0)),
+            None if amount == 0 || amount > left || amount > free => return Err(status(Code::RefundExceeds)),
+            None => {}
         }
-        reply(lost, Ok(pay::RefundView::default()))
+        let refund = FakeRefund {
+            cents: amount,
+            stage: Stage::Pending,
+        };
+        state.keys.insert(key, refund);
+        state.add_up(&r.payment_sn);
+        state.refunds.push((r.payment_sn, r.reason));
+        reply(lost, view(amount))
     }
 
     async fn create(&self, _: Request<pay::CreateRequest>) -> Reply<pay::PaymentView> {
@@ -259,13 +381,19 @@ impl Payment for FakePayment {
         if state.down {
             return Err(status(Code::Unavailable));
         }
-        let known = state.settled.insert(r.order_sn, r.amount_cents);
-        assert!(known.is_none_or(|cents| cents == r.amount_cents));
+        match state.settled.get(&r.order_sn) {
+            Some(known) if *known != r.amount_cents => return Err(status(Code::IdempotencyKeyReused)),
+            Some(_) => {}
+            None if r.amount_cents > state.free(&r.order_sn) => return Err(status(Code::PaymentState)),
+            None => {
+                state.settled.insert(r.order_sn, r.amount_cents);
+            }
+        }
         reply(lost, Ok(pay::SettleReply::default()))
     }
     async fn open_case(&self, request: Request<pay::OpenCaseRequest>) -> Reply<pay::Case> {
         let lost = self.faults.call()?;
-        self.state().cases.push(request.into_inner().r#ref);
+        self.state().open(request.into_inner().r#ref);
         reply(lost, Ok(pay::Case::default()))
     }
     async fn list_cases(&self, _: Request<pay::ListCasesRequest>) -> Reply<pay::CaseList> {
