@@ -2,7 +2,7 @@
 
 use homestay_error::{Error, Result};
 use homestay_proto::common as pb;
-use homestay_types::{date_of_number, zone};
+use homestay_types::{date_of_number, share, zone};
 use serde::{Deserialize, Serialize};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -79,7 +79,7 @@ impl Policy {
         let until_ms = window.map_or(0, |window| {
             check_in_at_ms.saturating_sub(window.hours_before.saturating_mul(HOUR_MS))
         });
-        let refund_cents = share(charged_cents, percent);
+        let refund_cents = share(charged_cents, percent * 100);
         Back {
             percent,
             refund_cents,
@@ -115,12 +115,6 @@ impl From<Policy> for pb::CancellationPolicy {
                 .collect(),
         }
     }
-}
-
-/// A percentage of an amount, rounded half up to the cent.
-pub(crate) fn share(cents: i64, percent: i64) -> i64 {
-    let hundredths = i128::from(cents.max(0)) * i128::from(percent.clamp(0, 100));
-    i64::try_from((hundredths + 50) / 100).unwrap_or(i64::MAX)
 }
 
 /// Takes `cents` from payments of which so much is left, in this order. Fewer than asked for if there is not enough.
