@@ -8,7 +8,7 @@ use prometheus::IntCounterVec;
 use crate::cases::{self, NewCase};
 use crate::provider::{EventKind, PaymentProvider, ProviderEvent, TEXT};
 use crate::service::PaymentService;
-use crate::settle::{News, Recorded, wrong_amount};
+use crate::settle::{News, Recorded, is_disputed, wrong_amount};
 use crate::state::State;
 use crate::store::{self, Payment};
 
@@ -181,8 +181,12 @@ impl PaymentService {
             .provider_named(&payment.provider)?
             .query(&payment.intent())
             .await?;
+        if !is_disputed(payment, &answer) {
+            return refused;
+        }
         self.record_answer(payment, answer).await?;
         let now = store::by_sn(self.db.read(), payment.sn.as_str()).await?;
+        // Money that was captured as it was asked for stays so.
         if now.is_some_and(|now| now.state == State::Disputed) {
             return Ok(Recorded::Changed);
         }

@@ -249,6 +249,22 @@ async fn beside_ours(
     Ok(payment)
 }
 
+/// A refund of ours went back, though somebody had paid it back by hand: that is a case, and nothing else would tell.
+async fn paid_twice(tx: &mut Tx, ids: &Ids, refund: &Refund, now_ms: i64) -> Result<()> {
+    let now = rows::by_sn(&mut **tx, refund.sn.as_str()).await?;
+    let Some(now) = now.filter(|now| !now.came_by.is_empty()) else {
+        return Ok(());
+    };
+    let payment = again(tx, now.payment_sn.as_str()).await?;
+    let case = NewCase {
+        refund_sn: now.sn.to_string(),
+        amount_cents: now.amount_cents,
+        detail: format!("this refund went back, and by hand as {:?} too", now.came_by),
+        ..cases::about(cases::PROVIDER_REFUND, &payment, format!("{}:twice", now.sn))
+    };
+    cases::open(tx, ids, &case, now_ms).await
+}
+
 /// How much of `cents` that went back had been passed on, of an order that has `free_cents` left. A disputed payment's money
 /// never is.
 fn over(payment: &Payment, free_cents: i64, cents: i64) -> i64 {
@@ -335,6 +351,9 @@ impl PaymentService {
                         return Ok(Err(Recorded::Known));
                     }
                     let changed = succeeded(tx, &ids, &refund, now_ms).await?;
+                    if changed.is_none() {
+                        paid_twice(tx, &ids, &refund, now_ms).await?;
+                    }
                     Ok(changed.ok_or(Recorded::Unchanged))
                 })
             })

@@ -61,7 +61,9 @@ pub(crate) fn verdict(payment: &Payment, known: &[Refund], ask: &Ask, free_cents
         let free_cents = free_cents.max(0);
         return Err(Error::with(
             Code::RefundExceeds,
-            format!("of this order's money {free_cents} cents are left to refund: the rest was passed on to the host"),
+            format!(
+                "of this order's money {free_cents} cents are left to refund: the rest was passed on to the host"
+            ),
         ));
     }
     Ok(Verdict::New(cents))
@@ -109,7 +111,14 @@ mod tests {
             (Captured, 100, 0, &[("a", 100)], (25_501, "b"), "REFUND_EXCEEDS"),
             (Captured, 100, 0, &[("a", 100)], (100, "a"), "is a"),
             (Captured, 100, 0, &[("a", 100)], (0, "a"), "is a"),
-            (Captured, 100, 0, &[("a", 100)], (101, "a"), "IDEMPOTENCY_KEY_REUSED"),
+            (
+                Captured,
+                100,
+                0,
+                &[("a", 100)],
+                (101, "a"),
+                "IDEMPOTENCY_KEY_REUSED",
+            ),
             (Captured, 0, 0, &[], (-1, "a"), "INVALID_ARGUMENT"),
             (
                 RefundPending,
@@ -125,8 +134,22 @@ mod tests {
             (Pending, 0, 0, &[], (0, "full"), "PAYMENT_STATE"),
             (Closed, 0, 0, &[], (1, "a"), "PAYMENT_STATE"),
             // What was passed on to the host does not go back as well.
-            (Captured, 12_800, 12_800, &[("a", 12_800)], (0, "b"), "REFUND_EXCEEDS"),
-            (Captured, 12_800, 12_800, &[("a", 12_800)], (1, "b"), "REFUND_EXCEEDS"),
+            (
+                Captured,
+                12_800,
+                12_800,
+                &[("a", 12_800)],
+                (0, "b"),
+                "REFUND_EXCEEDS",
+            ),
+            (
+                Captured,
+                12_800,
+                12_800,
+                &[("a", 12_800)],
+                (1, "b"),
+                "REFUND_EXCEEDS",
+            ),
             (Captured, 12_800, 12_800, &[("a", 12_800)], (12_800, "a"), "is a"),
             (Captured, 0, 600, &[], (0, "full"), "REFUND_EXCEEDS"),
             (Captured, 0, 600, &[], (25_001, "a"), "REFUND_EXCEEDS"),

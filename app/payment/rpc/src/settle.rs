@@ -114,6 +114,11 @@ impl PaymentService {
     }
 }
 
+/// Whether a provider's books hold another amount than was asked for.
+pub(crate) fn is_disputed(payment: &Payment, answer: &ProviderState) -> bool {
+    matches!(answer, ProviderState::Captured { amount_cents, .. } if *amount_cents != payment.amount_cents)
+}
+
 /// What a provider has taken instead of what was asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Taken {
@@ -131,13 +136,7 @@ impl PaymentService {
     /// [`Code::Provider`] if the books name no amount at all.
     pub(crate) async fn dispute(&self, payment: &Payment, taken: Taken) -> Result<()> {
         let detail = "the provider's books hold another amount";
-        let case = wrong_amount(
-            payment,
-            taken.cents,
-            &taken.currency,
-            &taken.provider_ref,
-            detail,
-        );
+        let case = wrong_amount(payment, taken.cents, &taken.currency, &taken.provider_ref, detail);
         if taken.cents < 1 || taken.currency.is_empty() {
             self.open_case(case).await?;
             return Err(Error::new(Code::Provider).source("the provider names no amount"));
@@ -155,7 +154,9 @@ impl PaymentService {
             .await?;
         if changed {
             let label = self.provider_label(&payment.provider);
-            CHANGES.with_label_values(&[label, State::Disputed.as_str()]).inc();
+            CHANGES
+                .with_label_values(&[label, State::Disputed.as_str()])
+                .inc();
         }
         self.count_cases().await;
         Ok(())
