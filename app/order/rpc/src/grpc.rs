@@ -35,7 +35,11 @@ impl OrderRpc for OrderService {
         let r = request.get_ref();
         let (order, steps) = OrderService::get(self, &actor, &r.sn, !r.without_steps).await?;
         let change = self.open_change_of(&order).await?;
-        Ok(Response::new(view::order(order, change.as_ref(), steps, &actor)?))
+        let payment_sns = self.payment_sns(&actor, &order).await?;
+        Ok(Response::new(pb::OrderView {
+            payment_sns,
+            ..view::order(order, change.as_ref(), steps, &actor)?
+        }))
     }
 
     async fn list(&self, request: Request<pb::ListRequest>) -> Reply<pb::ListReply> {

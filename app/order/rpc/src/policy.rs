@@ -2,7 +2,7 @@
 
 use homestay_error::{Error, Result};
 use homestay_proto::common as pb;
-use homestay_types::{date_of_number, zone};
+use homestay_types::{date_of_number, share, zone};
 use serde::{Deserialize, Serialize};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -108,7 +108,7 @@ impl Policy {
     /// first and cancelled then for more than its policy gives.
     pub(crate) fn back(&self, paid: Paid, check_in_at_ms: i64, now_ms: i64) -> Back {
         let (percent, until_ms) = self.percent(paid.cap, check_in_at_ms, now_ms);
-        let refund_cents = share(paid.cents - paid.fee_cents, percent);
+        let refund_cents = share(paid.cents - paid.fee_cents, percent * 100);
         Back {
             percent,
             refund_cents,
@@ -121,7 +121,7 @@ impl Policy {
 /// What is kept of a stay that becomes cheaper, where `percent` of the difference goes back.
 pub(crate) fn change_fee(old_stay_cents: i64, new_stay_cents: i64, percent: i64) -> i64 {
     let less = (old_stay_cents - new_stay_cents).max(0);
-    less - share(less, percent)
+    less - share(less, percent * 100)
 }
 
 impl Back {
@@ -150,12 +150,6 @@ impl From<Policy> for pb::CancellationPolicy {
                 .collect(),
         }
     }
-}
-
-/// A percentage of an amount, rounded half up to the cent.
-pub(crate) fn share(cents: i64, percent: i64) -> i64 {
-    let hundredths = i128::from(cents.max(0)) * i128::from(percent.clamp(0, 100));
-    i64::try_from((hundredths + 50) / 100).unwrap_or(i64::MAX)
 }
 
 /// Takes `cents` from payments of which so much is left, in this order. Fewer than asked for if there is not enough.

@@ -37,6 +37,15 @@ impl OrderService {
         }
     }
 
+    /// Numbers of the payments that pay an order, for services: they tell by them what else has come.
+    pub(crate) async fn payment_sns(&self, actor: &Actor, order: &Order) -> Result<Vec<String>> {
+        if !matches!(actor, Actor::Service(_)) {
+            return Ok(Vec::new());
+        }
+        let books = store::books::of_order(&self.db, order).await?;
+        Ok(books.paying.into_iter().map(|paying| paying.payment_sn).collect())
+    }
+
     /// The changes of an order, for who may see it.
     ///
     /// # Errors

@@ -100,6 +100,7 @@ pub(crate) fn order(
         charged_cents: order.charged_cents,
         refund_cents: order.refund_cents,
         kept_cents: order.kept_cents,
+        payment_sns: Vec::new(),
     })
 }
 

@@ -46,7 +46,7 @@ pub struct PaymentJson {
     pub order_sn: String,
     /// Who takes the money, such as `sandbox`.
     pub provider: String,
-    /// `created`, `pending`, `captured`, `failed`, `closed`, `refund_pending` or `refunded`.
+    /// `created`, `pending`, `captured`, `failed`, `closed`, `refund_pending`, `refunded` or `disputed`.
     #[schema(example = "pending")]
     pub state: String,
     /// Amount in the currency's minor unit.

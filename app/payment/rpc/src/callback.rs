@@ -8,7 +8,8 @@ use prometheus::IntCounterVec;
 use crate::cases::{self, NewCase};
 use crate::provider::{EventKind, PaymentProvider, ProviderEvent, TEXT};
 use crate::service::PaymentService;
-use crate::settle::{News, Recorded, wrong_amount};
+use crate::settle::{News, Recorded, is_disputed, wrong_amount};
+use crate::state::State;
 use crate::store::{self, Payment};
 
 static CALLBACKS: LazyLock<IntCounterVec> = LazyLock::new(|| {
@@ -124,9 +125,7 @@ impl PaymentService {
     async fn captured(&self, payment: &Payment, event: ProviderEvent) -> Result<Recorded> {
         // What was due, not what the payer paid after coupons (holes.md B09). A decline moves no money.
         if event.total_cents != payment.amount_cents || event.currency != payment.currency {
-            return self
-                .another_amount(payment, &event, "a callback says that it was captured")
-                .await;
+            return self.another_capture(payment, &event).await;
         }
         let news = News::Captured {
             at_ms: event.occurred_at_ms,
@@ -171,6 +170,27 @@ impl PaymentService {
             }
             told => told,
         }
+    }
+
+    /// Another amount was captured, says a callback. If the provider's books say so too, that is how it is recorded.
+    async fn another_capture(&self, payment: &Payment, event: &ProviderEvent) -> Result<Recorded> {
+        let refused = self
+            .another_amount(payment, event, "a callback says that it was captured")
+            .await;
+        let answer = self
+            .provider_named(&payment.provider)?
+            .query(&payment.intent())
+            .await?;
+        if !is_disputed(payment, &answer) {
+            return refused;
+        }
+        self.record_answer(payment, answer).await?;
+        let now = store::by_sn(self.db.read(), payment.sn.as_str()).await?;
+        // Money that was captured as it was asked for stays so.
+        if now.is_some_and(|now| now.state == State::Disputed) {
+            return Ok(Recorded::Changed);
+        }
+        refused
     }
 
     async fn another_amount(&self, payment: &Payment, event: &ProviderEvent, what: &str) -> Result<Recorded> {

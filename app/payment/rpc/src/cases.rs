@@ -330,6 +330,8 @@ impl PaymentService {
                     if rows::by_key(tx, &new.author, key_of(&new)).await?.is_some() {
                         return repeated(tx, id, &new).await;
                     }
+                    let case = rows::by_id(&mut **tx, id).await?.ok_or_else(not_found)?;
+                    lock(tx, &case, action).await?;
                     if !rows::resolve(tx, id, &how, now_ms).await? {
                         let case = rows::by_id(&mut **tx, id).await?.ok_or_else(not_found)?;
                         let same = case.resolved_by == how.author
@@ -392,6 +394,21 @@ async fn repeated(tx: &mut Tx, id: i64, new: &Entry) -> Result<()> {
     } else {
         Err(Error::new(Code::IdempotencyKeyReused))
     }
+}
+
+/// What an action changes is locked before the case is, as everywhere.
+async fn lock(tx: &mut Tx, case: &Case, action: Action) -> Result<()> {
+    let (payment_sn, refund_sn) = (&case.new.payment_sn, &case.new.refund_sn);
+    match action {
+        Action::RetryRefund if !refund_sn.is_empty() => {
+            refund::lock_of_refund(tx, refund_sn).await?;
+        }
+        Action::Refund if !payment_sn.is_empty() => {
+            refund::locked(tx, payment_sn).await?;
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 async fn act(tx: &mut Tx, ids: &Ids, case: &Case, action: Action, now_ms: i64) -> Result<()> {

@@ -266,19 +266,10 @@ struct Due {
 
 /// The rule: the booking while it awaits payment, the difference of a change while it is confirmed, in time, and not nothing.
 fn due(order: &order_pb::OrderView, now_ms: i64) -> Option<Due> {
-    let due = if order.due_before_ms > 0 {
-        Due {
-            charge: order.due_charge,
-            cents: order.due_cents,
-            before_ms: order.due_before_ms,
-        }
-    } else {
-        // As an order-rpc says it that knows no changes yet, while both are brought up to date.
-        Due {
-            charge: 0,
-            cents: order.total_cents,
-            before_ms: order.pay_before_ms,
-        }
+    let due = Due {
+        charge: order.due_charge,
+        cents: order.due_cents,
+        before_ms: order.due_before_ms,
     };
     let waits = match order.state.as_str() {
         AWAITING_PAYMENT => due.charge >= 0,
@@ -300,6 +291,8 @@ mod tests {
             ("awaiting_payment", 2, 100, 1_001, true),
             ("awaiting_payment", 0, 100, 1_000, false),
             ("awaiting_payment", 0, 0, 1_001, false),
+            // A change is held, or a cancellation is wished: nothing, whatever the total is.
+            ("awaiting_payment", 0, 0, 0, false),
             ("awaiting_payment", 0, -1, 1_001, false),
             ("awaiting_payment", -1, 100, 1_001, false),
             ("confirmed", 2, 100, 1_001, true),

@@ -24,6 +24,8 @@ impl PaymentService {
         self.db
             .write(move |tx| {
                 Box::pin(async move {
+                    // Before anything is read or summed up: no refund begins, or comes, meanwhile.
+                    store::refund::lock_order(tx, &kept.order_sn).await?;
                     let reference = posting.reference.clone();
                     if store::ledger::post_once(tx, &ids, posting, now_ms).await? {
                         if !store::ledger::pass_on(tx, &kept).await? {

@@ -1,8 +1,10 @@
 //! What each change of money posts to the ledger: pure rules. Two accounts or more, one currency, the sum zero.
 //!
-//! Positive amounts are what we owe or have earned: `guest_funds` (captured, neither given back nor passed on), `host_payable`,
+//! Positive amounts are what we owe or have earned: `guest_funds` (captured, neither given back nor passed on; never below zero an
+//! order), `host_payable`,
 //! `commission`, `authorised_contra`. Negative ones are what we hold or have spent: `provider:<name>`, `provider_fees`,
-//! `authorised:<name>`.
+//! `authorised:<name>`, `overpaid` (given back by a provider of its own accord although it had been passed on: a loss until a person
+//! gets it back).
 
 use homestay_error::{Error, Result};
 use homestay_types::{OrderSn, RefundSn};
@@ -54,6 +56,7 @@ pub(crate) struct Posting {
 }
 
 const GUEST_FUNDS: &str = "guest_funds";
+const OVERPAID: &str = "overpaid";
 const HOST_PAYABLE: &str = "host_payable";
 const COMMISSION: &str = "commission";
 const PROVIDER_FEES: &str = "provider_fees";
@@ -112,9 +115,15 @@ pub(crate) fn fee(payment: &Payment, fee_bp: i64) -> Option<Posting> {
     (cents != 0).then(|| posting(Kind::Fee, payment, payment.sn.as_str(), lines))
 }
 
-/// A refund went back.
-pub(crate) fn refund(payment: &Payment, refund: &RefundSn, cents: i64) -> Posting {
-    let lines = vec![(GUEST_FUNDS.to_owned(), -cents), (at(payment), cents)];
+/// A refund went back; `over` of it had been passed on to the host.
+pub(crate) fn refund(payment: &Payment, refund: &RefundSn, cents: i64, over: i64) -> Posting {
+    let mut lines = Vec::new();
+    for (account, cents) in [(GUEST_FUNDS, over - cents), (OVERPAID, -over)] {
+        if cents != 0 {
+            lines.push((account.to_owned(), cents));
+        }
+    }
+    lines.push((at(payment), cents));
     posting(Kind::Refund, payment, refund.as_str(), lines)
 }
 
@@ -165,8 +174,7 @@ fn share(cents: i64, bp: i64) -> Result<i64> {
     if !(0..=10_000).contains(&bp) {
         return Err(Error::internal("a rate outside of 0 to 10,000 basis points"));
     }
-    let exact = i128::from(cents) * i128::from(bp);
-    i64::try_from((exact + 5_000).div_euclid(10_000)).map_err(Error::internal)
+    Ok(homestay_types::share(cents, bp))
 }
 
 #[cfg(test)]
@@ -215,9 +223,19 @@ mod tests {
                 "provider_fees -154, provider:sandbox 154",
             ),
             (
-                refund(&payment, &sn, 100),
+                refund(&payment, &sn, 100, 0),
                 "refund",
                 "guest_funds -100, provider:sandbox 100",
+            ),
+            (
+                refund(&payment, &sn, 100, 30),
+                "refund",
+                "guest_funds -70, overpaid -30, provider:sandbox 100",
+            ),
+            (
+                refund(&payment, &sn, 100, 100),
+                "refund",
+                "overpaid -100, provider:sandbox 100",
             ),
             (
                 settle(&kept(12_800), 1_000).unwrap(),

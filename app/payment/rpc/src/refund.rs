@@ -36,7 +36,8 @@ pub(crate) async fn begin(
 ) -> Result<(Refund, Payment, bool)> {
     let payment = locked(tx, payment_sn).await?;
     let known = rows::of_payment(&mut **tx, payment_sn).await?;
-    let cents = match verdict(&payment, &known, &ask)? {
+    let free_cents = store::ledger::free(tx, &payment.order_sn, &payment.currency).await?;
+    let cents = match verdict(&payment, &known, &ask, free_cents)? {
         Verdict::Is(refund) => return Ok((*refund, payment, false)),
         Verdict::New(cents) => cents,
     };
@@ -49,6 +50,7 @@ pub(crate) async fn begin(
         reason: ask.reason.chars().take(REASON).collect(),
         failure: String::new(),
         attempt: 0,
+        came_by: String::new(),
     };
     take(tx, ids, &refund, now_ms).await?;
     let job = job_of(&refund.sn, 0);
@@ -61,6 +63,7 @@ pub(crate) async fn begin(
 /// # Errors
 /// [`Code::PaymentState`] if it is not one that was refused.
 pub(crate) async fn retry(tx: &mut Tx, ids: &Ids, refund_sn: &str, now_ms: i64) -> Result<()> {
+    lock_of_refund(tx, refund_sn).await?;
     if !rows::change(tx, refund_sn, RefundState::Pending, "", now_ms).await? {
         return Err(Error::with(Code::PaymentState, "this refund was not refused"));
     }
@@ -79,12 +82,29 @@ fn job_of(refund_sn: &RefundSn, attempt: i64) -> NewJob {
     NewJob::new(job::PAYMENT_REFUND, &json!({ "refund_sn": refund_sn })).unique(unique)
 }
 
-/// The payment, which nobody else refunds until the transaction ends.
-async fn locked(tx: &mut Tx, payment_sn: &str) -> Result<Payment> {
+/// The payment, which nobody else refunds, and of whose order nobody passes money on, until the transaction ends. The order of
+/// locks is the same everywhere: order, payment, refund, case.
+///
+/// # Errors
+/// [`Code::PaymentNotFound`].
+pub(crate) async fn locked(tx: &mut Tx, payment_sn: &str) -> Result<Payment> {
+    let unknown = || Error::new(Code::PaymentNotFound);
+    let payment = store::by_sn(&mut **tx, payment_sn).await?.ok_or_else(unknown)?;
+    rows::lock_order(tx, &payment.order_sn).await?;
     if !rows::lock(tx, payment_sn).await? {
-        return Err(Error::new(Code::PaymentNotFound));
+        return Err(unknown());
     }
     again(tx, payment_sn).await
+}
+
+/// The same, by a refund of the payment.
+///
+/// # Errors
+/// [`Code::NotFound`].
+pub(crate) async fn lock_of_refund(tx: &mut Tx, refund_sn: &str) -> Result<Payment> {
+    let refund = rows::by_sn(&mut **tx, refund_sn).await?;
+    let refund = refund.ok_or_else(|| Error::with(Code::NotFound, "refund no exists"))?;
+    locked(tx, refund.payment_sn.as_str()).await
 }
 
 async fn again(tx: &mut Tx, payment_sn: &str) -> Result<Payment> {
@@ -104,14 +124,15 @@ async fn take(tx: &mut Tx, ids: &Ids, refund: &Refund, now_ms: i64) -> Result<()
     Ok(())
 }
 
-/// The money of a refund is back: payment, ledger and event, in the transaction that says so of the refund.
-async fn arrived(tx: &mut Tx, ids: &Ids, refund: &Refund, now_ms: i64) -> Result<Payment> {
+/// The money of a refund is back: payment, ledger and event, in the transaction that says so of the refund. `over` of it had been
+/// passed on.
+async fn arrived(tx: &mut Tx, ids: &Ids, refund: &Refund, over: i64, now_ms: i64) -> Result<Payment> {
     let (sn, cents) = (&refund.payment_sn, refund.amount_cents);
     if !rows::paid_back(tx, sn, cents, now_ms).await? {
         return Err(Error::internal("more went back than was set apart"));
     }
     let payment = again(tx, sn.as_str()).await?;
-    let posting = ledger::refund(&payment, &refund.sn, cents);
+    let posting = ledger::refund(&payment, &refund.sn, cents, over);
     store::ledger::post(tx, ids, vec![posting], now_ms).await?;
     let mut event = status_event(&payment, payment.state);
     if payment.state != State::Refunded {
@@ -123,10 +144,11 @@ async fn arrived(tx: &mut Tx, ids: &Ids, refund: &Refund, now_ms: i64) -> Result
 
 /// A refund of ours succeeded; `None` if that was known.
 async fn succeeded(tx: &mut Tx, ids: &Ids, refund: &Refund, now_ms: i64) -> Result<Option<Payment>> {
+    locked(tx, refund.payment_sn.as_str()).await?;
     if !rows::change(tx, refund.sn.as_str(), RefundState::Succeeded, "", now_ms).await? {
         return Ok(None);
     }
-    let payment = arrived(tx, ids, refund, now_ms).await?;
+    let payment = arrived(tx, ids, refund, 0, now_ms).await?;
     let why = "the money went back";
     cases::void(tx, ids, cases::REFUND_REFUSED, refund.sn.as_str(), why, now_ms).await?;
     Ok(Some(payment))
@@ -143,7 +165,10 @@ async fn of_its_own(
 ) -> Result<Option<Payment>> {
     let payment = locked(tx, payment_sn).await?;
     let known = rows::of_payment(&mut **tx, payment_sn).await?;
-    if known.iter().any(|refund| refund.key == key) {
+    if known
+        .iter()
+        .any(|refund| refund.key == key || refund.came_by == key)
+    {
         return Ok(None);
     }
     if payment.captured_at_ms == 0 {
@@ -151,36 +176,18 @@ async fn of_its_own(
         return Err(Error::new(Code::PaymentState));
     }
     let reference = format!("{payment_sn}:{key}");
-    if cents <= payment.amount_cents - payment.refund_reserved_cents {
-        let refund = Refund {
-            sn: ids.refund_sn(),
-            payment_sn: payment.sn.clone(),
-            key,
-            amount_cents: cents,
-            state: RefundState::Succeeded,
-            reason: "refunded by the provider".to_owned(),
-            failure: String::new(),
-            attempt: 0,
-        };
-        take(tx, ids, &refund, now_ms).await?;
-        let payment = arrived(tx, ids, &refund, now_ms).await?;
-        if payment.state != State::Refunded {
-            // Nobody has decided what that buys: a whole refund ends the booking, a part of it nothing.
-            let case = NewCase {
-                refund_sn: refund.sn.to_string(),
-                amount_cents: cents,
-                detail: "the provider gave a part back of its own accord".to_owned(),
-                ..cases::about(cases::PROVIDER_REFUND, &payment, reference)
-            };
-            cases::open(tx, ids, &case, now_ms).await?;
-        }
-        return Ok(Some(payment));
+    let waits = |state| move |refund: &&Refund| refund.state == state && refund.amount_cents == cents;
+    // What it would not do when we asked, somebody has done by hand: else it came out of what is kept, and ours would be sent again.
+    let refused = known.iter().find(waits(RefundState::Failed));
+    let fits = cents <= payment.amount_cents - payment.refund_reserved_cents;
+    if refused.is_none() && fits {
+        return beside_ours(tx, ids, &payment, (key, reference), cents, now_ms)
+            .await
+            .map(Some);
     }
     // What we owe has come by another way: ours is done.
-    let unfinished = known
-        .iter()
-        .find(|refund| refund.state != RefundState::Succeeded && refund.amount_cents == cents);
-    if let Some(refund) = unfinished {
+    if let Some(refund) = refused.or_else(|| known.iter().find(waits(RefundState::Pending))) {
+        rows::came_by(tx, &refund.sn, &key).await?;
         return succeeded(tx, ids, refund, now_ms).await;
     }
     let case = NewCase {
@@ -193,6 +200,78 @@ async fn of_its_own(
     };
     cases::open(tx, ids, &case, now_ms).await?;
     Ok(None)
+}
+
+/// The provider gave money back that nobody had asked it for: a refund of its own, under a key and a case's reference.
+async fn beside_ours(
+    tx: &mut Tx,
+    ids: &Ids,
+    payment: &Payment,
+    (key, reference): (String, String),
+    cents: i64,
+    now_ms: i64,
+) -> Result<Payment> {
+    let refund = Refund {
+        sn: ids.refund_sn(),
+        payment_sn: payment.sn.clone(),
+        key,
+        amount_cents: cents,
+        state: RefundState::Succeeded,
+        reason: "refunded by the provider".to_owned(),
+        failure: String::new(),
+        attempt: 0,
+        came_by: String::new(),
+    };
+    let free_cents = store::ledger::free(tx, &payment.order_sn, &payment.currency).await?;
+    let over = over(payment, free_cents, cents);
+    take(tx, ids, &refund, now_ms).await?;
+    let payment = arrived(tx, ids, &refund, over, now_ms).await?;
+    let detail = match (over, payment.state) {
+        // Nobody has decided what that buys: a whole refund ends the booking, a part of it nothing.
+        (0, State::Captured | State::RefundPending) => {
+            Some("the provider gave a part back of its own accord".to_owned())
+        }
+        (0, _) => None,
+        _ => Some(format!(
+            "the provider gave {cents} {currency} back of its own accord, of which {over} {currency} had been passed on to the host",
+            currency = payment.currency
+        )),
+    };
+    if let Some(detail) = detail {
+        let case = NewCase {
+            refund_sn: refund.sn.to_string(),
+            amount_cents: cents,
+            detail,
+            ..cases::about(cases::PROVIDER_REFUND, &payment, reference)
+        };
+        cases::open(tx, ids, &case, now_ms).await?;
+    }
+    Ok(payment)
+}
+
+/// A refund of ours went back, though somebody had paid it back by hand: that is a case, and nothing else would tell.
+async fn paid_twice(tx: &mut Tx, ids: &Ids, refund: &Refund, now_ms: i64) -> Result<()> {
+    let now = rows::by_sn(&mut **tx, refund.sn.as_str()).await?;
+    let Some(now) = now.filter(|now| !now.came_by.is_empty()) else {
+        return Ok(());
+    };
+    let payment = again(tx, now.payment_sn.as_str()).await?;
+    let case = NewCase {
+        refund_sn: now.sn.to_string(),
+        amount_cents: now.amount_cents,
+        detail: format!("this refund went back, and by hand as {:?} too", now.came_by),
+        ..cases::about(cases::PROVIDER_REFUND, &payment, format!("{}:twice", now.sn))
+    };
+    cases::open(tx, ids, &case, now_ms).await
+}
+
+/// How much of `cents` that went back had been passed on, of an order that has `free_cents` left. A disputed payment's money
+/// never is.
+fn over(payment: &Payment, free_cents: i64, cents: i64) -> i64 {
+    if payment.state == State::Disputed {
+        return 0;
+    }
+    (cents - free_cents).clamp(0, cents)
 }
 
 impl PaymentService {
@@ -272,6 +351,9 @@ impl PaymentService {
                         return Ok(Err(Recorded::Known));
                     }
                     let changed = succeeded(tx, &ids, &refund, now_ms).await?;
+                    if changed.is_none() {
+                        paid_twice(tx, &ids, &refund, now_ms).await?;
+                    }
                     Ok(changed.ok_or(Recorded::Unchanged))
                 })
             })
@@ -326,6 +408,7 @@ impl PaymentService {
             .db
             .write(move |tx| {
                 Box::pin(async move {
+                    lock_of_refund(tx, sn.as_str()).await?;
                     if rows::change(tx, sn.as_str(), RefundState::Failed, &failure, now_ms).await? {
                         cases::open_again(tx, &ids, &case, "service/payment-rpc", now_ms).await?;
                         return Ok(true);

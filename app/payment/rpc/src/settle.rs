@@ -85,7 +85,7 @@ impl PaymentService {
     /// Records what the provider answered when it was asked; nothing if that is no end.
     ///
     /// # Errors
-    /// [`Code::Provider`] if the amount is not ours: the money is not booked as it is, a case is opened, nothing is given up.
+    /// Those of the database.
     pub(crate) async fn record_answer(&self, payment: &Payment, answer: ProviderState) -> Result<()> {
         let (kind, news) = match answer {
             ProviderState::Open | ProviderState::Unknown => return Ok(()),
@@ -95,10 +95,13 @@ impl PaymentService {
                 provider_ref,
             } => {
                 if amount_cents != payment.amount_cents {
-                    let detail = "the provider's books hold another amount";
-                    let case = wrong_amount(payment, amount_cents, &payment.currency, &provider_ref, detail);
-                    self.open_case(case).await?;
-                    return Err(Error::new(Code::Provider).source("the provider captured another amount"));
+                    let taken = Taken {
+                        cents: amount_cents,
+                        currency: payment.currency.clone(),
+                        at_ms,
+                        provider_ref,
+                    };
+                    return self.dispute(payment, taken).await;
                 }
                 ("captured", News::Captured { at_ms, provider_ref })
             }
@@ -109,6 +112,78 @@ impl PaymentService {
             .await?;
         Ok(())
     }
+}
+
+/// Whether a provider's books hold another amount than was asked for.
+pub(crate) fn is_disputed(payment: &Payment, answer: &ProviderState) -> bool {
+    matches!(answer, ProviderState::Captured { amount_cents, .. } if *amount_cents != payment.amount_cents)
+}
+
+/// What a provider has taken instead of what was asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Taken {
+    pub cents: i64,
+    pub currency: String,
+    pub at_ms: i64,
+    pub provider_ref: String,
+}
+
+impl PaymentService {
+    /// The provider's books hold another amount, or currency, than was asked for. That money is booked as what it is, and the
+    /// payment ends: it pays nothing. A case is open, by which a person gives the money back.
+    ///
+    /// # Errors
+    /// [`Code::Provider`] if the books name no amount at all.
+    pub(crate) async fn dispute(&self, payment: &Payment, taken: Taken) -> Result<()> {
+        let detail = "the provider's books hold another amount";
+        let case = wrong_amount(payment, taken.cents, &taken.currency, &taken.provider_ref, detail);
+        if taken.cents < 1 || taken.currency.is_empty() {
+            self.open_case(case).await?;
+            return Err(Error::new(Code::Provider).source("the provider names no amount"));
+        }
+        let (ids, now_ms, old) = (self.ids.clone(), self.clock.now_ms(), payment.clone());
+        let changed = self
+            .db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let changed = disputed(tx, &ids, &old, taken, now_ms).await?;
+                    cases::open(tx, &ids, &case, now_ms).await?;
+                    Ok(changed)
+                })
+            })
+            .await?;
+        if changed {
+            let label = self.provider_label(&payment.provider);
+            CHANGES
+                .with_label_values(&[label, State::Disputed.as_str()])
+                .inc();
+        }
+        self.count_cases().await;
+        Ok(())
+    }
+}
+
+/// The payment ends as disputed, over what the provider has; false if it is captured, or was disputed before.
+async fn disputed(tx: &mut Tx, ids: &Ids, payment: &Payment, taken: Taken, now_ms: i64) -> Result<bool> {
+    let (open, ended): (Vec<_>, Vec<_>) = State::before(State::Disputed).partition(|state| state.is_open());
+    for (from, standing) in [(open, true), (ended, false)] {
+        let (to, set) = (State::Disputed, Set::Disputed(taken.clone()));
+        if store::change(tx, &payment.sn, from.into_iter(), to, set, now_ms).await? {
+            let now = store::by_sn(&mut **tx, payment.sn.as_str())
+                .await?
+                .ok_or_else(|| Error::internal("a payment is gone"))?;
+            let mut postings = Vec::new();
+            if standing {
+                postings.push(ledger::release(payment));
+            }
+            postings.push(ledger::capture(&now, false));
+            store::ledger::post(tx, ids, postings, now_ms).await?;
+            let event = status_event(&now, to);
+            homestay_outbox::push(tx, ids, vec![Entry::event(&event)]).await?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The money is there, for an open payment or too late for it.

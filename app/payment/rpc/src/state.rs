@@ -21,11 +21,13 @@ pub enum State {
     RefundPending,
     /// The money went back.
     Refunded,
+    /// The provider has taken another amount than was asked for: it pays nothing, and a person gives it back.
+    Disputed,
 }
 
 impl State {
     /// All states.
-    pub const ALL: [State; 7] = [
+    pub const ALL: [State; 8] = [
         State::Created,
         State::Pending,
         State::Captured,
@@ -33,6 +35,7 @@ impl State {
         State::Closed,
         State::RefundPending,
         State::Refunded,
+        State::Disputed,
     ];
 
     /// The state's name in SQL, RPC and JSON.
@@ -46,6 +49,7 @@ impl State {
             State::Closed => "closed",
             State::RefundPending => "refund_pending",
             State::Refunded => "refunded",
+            State::Disputed => "disputed",
         }
     }
 
@@ -53,15 +57,15 @@ impl State {
     ///
     /// Money is recorded whenever it comes, also for a payment that had failed or was closed; what has been captured is
     /// never forgotten again. Money that goes back is set apart first, also where a provider refunds of its own accord; while
-    /// only part of it does, the payment stays captured.
+    /// only part of it does, the payment stays captured. A disputed payment stays disputed, also when its money is back.
     #[must_use]
     pub fn can_become(self, next: State) -> bool {
-        use State::{Captured, Closed, Created, Failed, Pending, RefundPending, Refunded};
+        use State::{Captured, Closed, Created, Disputed, Failed, Pending, RefundPending, Refunded};
         matches!(
             (self, next),
-            (Created, Pending | Captured | Failed | Closed)
-                | (Pending, Captured | Failed | Closed)
-                | (Failed | Closed, Captured)
+            (Created, Pending | Captured | Failed | Closed | Disputed)
+                | (Pending, Captured | Failed | Closed | Disputed)
+                | (Failed | Closed, Captured | Disputed)
                 | (Captured, RefundPending)
                 | (RefundPending, Refunded)
         )
@@ -85,7 +89,7 @@ impl State {
             State::Created | State::Pending => 0,
             State::Captured | State::RefundPending => 1,
             State::Refunded => 2,
-            State::Failed | State::Closed => -1,
+            State::Failed | State::Closed | State::Disputed => -1,
         }
     }
 }
@@ -162,13 +166,14 @@ mod tests {
         use State::*;
         // Rows: from; columns in the order of ALL.
         let table = [
-            (Created, [0, 1, 1, 1, 1, 0, 0]),
-            (Pending, [0, 0, 1, 1, 1, 0, 0]),
-            (Captured, [0, 0, 0, 0, 0, 1, 0]),
-            (Failed, [0, 0, 1, 0, 0, 0, 0]),
-            (Closed, [0, 0, 1, 0, 0, 0, 0]),
-            (RefundPending, [0, 0, 0, 0, 0, 0, 1]),
-            (Refunded, [0, 0, 0, 0, 0, 0, 0]),
+            (Created, [0, 1, 1, 1, 1, 0, 0, 1]),
+            (Pending, [0, 0, 1, 1, 1, 0, 0, 1]),
+            (Captured, [0, 0, 0, 0, 0, 1, 0, 0]),
+            (Failed, [0, 0, 1, 0, 0, 0, 0, 1]),
+            (Closed, [0, 0, 1, 0, 0, 0, 0, 1]),
+            (RefundPending, [0, 0, 0, 0, 0, 0, 1, 0]),
+            (Refunded, [0, 0, 0, 0, 0, 0, 0, 0]),
+            (Disputed, [0, 0, 0, 0, 0, 0, 0, 0]),
         ];
         assert_eq!(table.map(|row| row.0), State::ALL);
         for (from, row) in table {
@@ -209,7 +214,7 @@ mod tests {
             assert_eq!(state.as_str().parse::<State>().unwrap(), state);
             state.pay_status()
         });
-        assert_eq!(codes, [0, 0, 1, -1, -1, 1, 2]);
+        assert_eq!(codes, [0, 0, 1, -1, -1, 1, 2, -1]);
         for state in RefundState::ALL {
             assert_eq!(state.as_str().parse::<RefundState>().unwrap(), state);
         }

@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, Executor, Row};
 
 use crate::provider::PrepayIntent;
+use crate::settle::Taken;
 use crate::state::State;
 
 /// A row of `payment`.
@@ -275,6 +276,8 @@ pub(crate) enum Set {
     NotLive,
     /// Keeps `live` as it is.
     Captured { at_ms: i64, provider_ref: String },
+    /// The payment is over what the provider has taken; what was asked for is kept beside it. Not live any more.
+    Disputed(Taken),
 }
 
 /// Changes the state if it is one of `from`; false when it is not.
@@ -297,6 +300,16 @@ pub(crate) async fn change(
             update.push(", captured_at_ms = ").push_bind(at_ms);
             if !provider_ref.is_empty() {
                 update.push(", provider_ref = ").push_bind(provider_ref);
+            }
+        }
+        Set::Disputed(taken) => {
+            let at_ms = if taken.at_ms > 0 { taken.at_ms } else { now_ms };
+            update.push(", live = 0, asked_cents = amount_cents, asked_currency = currency");
+            update.push(", amount_cents = ").push_bind(taken.cents);
+            update.push(", currency = ").push_bind(taken.currency);
+            update.push(", captured_at_ms = ").push_bind(at_ms);
+            if !taken.provider_ref.is_empty() {
+                update.push(", provider_ref = ").push_bind(taken.provider_ref);
             }
         }
     }

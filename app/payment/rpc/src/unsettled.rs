@@ -39,18 +39,14 @@ enum Verdict {
 /// The rule: whether an order has taken a captured payment, so that nothing is to be done about it. `all` are the order's
 /// payments.
 fn taken(order: &order_pb::OrderView, payment: &Payment, all: &[Payment]) -> bool {
-    let own = order.payment_sn == payment.sn.as_str();
+    let pays = |one: &Payment| order.payment_sns.iter().any(|sn| sn == one.sn.as_str());
     match order.state.as_str() {
-        "confirmed" | "used" | "expired" => {
-            let captured = all.iter().filter(|one| one.state == State::Captured);
-            let sum: i64 = captured.map(|one| one.amount_cents).sum();
-            // The payment of a change is named nowhere: all that was captured is charged.
-            own || (payment.charge > 0 && order.charged_cents >= sum)
-        }
+        "confirmed" | "used" | "expired" => pays(payment),
         // A part is kept, the other is on its way.
         "cancelled" | "refunded" => {
-            let back: i64 = all.iter().map(|one| one.refund_reserved_cents).sum();
-            own && order.kept_cents > 0 && back >= order.refund_cents
+            let paying = all.iter().filter(|one| pays(one));
+            let back: i64 = paying.map(|one| one.refund_reserved_cents).sum();
+            pays(payment) && order.kept_cents > 0 && back >= order.refund_cents
         }
         _ => false,
     }
@@ -133,17 +129,17 @@ impl PaymentService {
             .write(move |tx| {
                 Box::pin(async move {
                     let (mut settled, mut open, mut events) = (Vec::new(), Vec::new(), Vec::new());
+                    let mut new_cases = Vec::new();
                     for (payment, verdict) in verdicts {
                         let sn = payment.sn.to_string();
                         match verdict {
                             Verdict::Settled => settled.push(sn),
                             Verdict::Later => open.push(sn),
                             Verdict::NoOrder => {
-                                let case = NewCase {
+                                new_cases.push(NewCase {
                                     detail: "money was captured for an order that does not exist".to_owned(),
                                     ..cases::about(cases::MONEY_WITHOUT_ORDER, &payment, sn.clone())
-                                };
-                                cases::open(tx, &ids, &case, now_ms).await?;
+                                });
                                 open.push(sn);
                             }
                             Verdict::Tell => {
@@ -157,6 +153,9 @@ impl PaymentService {
                     }
                     store::sweep::settled(tx, settled, now_ms).await?;
                     store::sweep::looked_at(tx, open, now_ms).await?;
+                    for case in new_cases {
+                        cases::open(tx, &ids, &case, now_ms).await?;
+                    }
                     homestay_outbox::push(tx, &ids, events).await
                 })
             })
@@ -169,44 +168,65 @@ mod tests {
     use super::*;
     use crate::tests::a_payment;
 
+    /// The order's state, what pays it, kept, decided to go back; then, of 25,600 for the booking (A), 500 for a change (B) and a
+    /// late duplicate of it (C), those that are taken. 100 of A are reserved to go back.
+    type Row = (
+        &'static str,
+        &'static [&'static str],
+        i64,
+        i64,
+        &'static [&'static str],
+    );
+
     #[test]
-    fn which_orders_have_taken_a_payment() {
-        let (own, other) = (a_payment().sn.to_string(), "PMT2026112110160000000009");
-        // State, the order's payment, charge, charged, kept, refunded; whether it is taken.
-        let table = [
-            ("confirmed", own.as_str(), 0, 0, 0, 0, true),
-            ("used", own.as_str(), 0, 25_600, 0, 0, true),
-            ("expired", own.as_str(), 0, 25_600, 0, 0, true),
-            ("confirmed", other, 0, 25_600, 0, 0, false),
-            ("confirmed", other, 2, 25_600, 0, 0, true),
-            ("confirmed", other, 2, 25_599, 0, 0, false),
-            ("awaiting_payment", "", 0, 0, 0, 0, false),
-            ("cancelled", "", 0, 0, 0, 0, false),
-            ("cancelled", own.as_str(), 0, 25_600, 25_500, 100, true),
-            ("cancelled", own.as_str(), 0, 25_600, 25_000, 600, false),
-            ("cancelled", own.as_str(), 0, 25_600, 0, 0, false),
-            ("refund_pending", own.as_str(), 0, 25_600, 0, 25_600, false),
+    fn which_payments_an_order_has_taken() {
+        let sns = [
+            ("A", "PMT2026112110160000000002"),
+            ("B", "PMT2026112110160000000003"),
+            ("C", "PMT2026112110160000000004"),
         ];
-        for (state, payment_sn, charge, charged_cents, kept_cents, refund_cents, want) in table {
+        let sn = |name: &str| sns.iter().find(|one| one.0 == name).map_or("", |one| one.1);
+        let table: [Row; 13] = [
+            ("confirmed", &["A"], 0, 0, &["A"]),
+            ("used", &["A", "B"], 0, 0, &["A", "B"]),
+            ("expired", &["A", "B"], 0, 0, &["A", "B"]),
+            ("confirmed", &["A", "B"], 0, 100, &["A", "B"]),
+            // The duplicate is never among them, whatever the sums are.
+            ("confirmed", &["B"], 0, 0, &["B"]),
+            ("confirmed", &[], 0, 0, &[]),
+            ("awaiting_payment", &[], 0, 0, &[]),
+            ("cancelled", &[], 0, 0, &[]),
+            // All is kept, also what a change cost.
+            ("cancelled", &["A", "B"], 26_000, 100, &["A", "B"]),
+            ("cancelled", &["A", "B"], 26_100, 0, &["A", "B"]),
+            ("refunded", &["A", "B"], 25_500, 600, &[]),
+            ("cancelled", &["A"], 0, 0, &[]),
+            ("refund_pending", &["A"], 0, 25_600, &[]),
+        ];
+        for (state, paying, kept_cents, refund_cents, want) in table {
             let order = order_pb::OrderView {
                 state: state.to_owned(),
-                payment_sn: payment_sn.to_owned(),
-                charged_cents,
+                payment_sns: paying.iter().map(|name| sn(name).to_owned()).collect(),
+                charged_cents: 26_100,
                 kept_cents,
                 refund_cents,
                 ..Default::default()
             };
-            let payment = Payment {
+            let all = sns.map(|(name, sn)| Payment {
+                sn: sn.parse().unwrap(),
                 state: State::Captured,
-                refund_reserved_cents: 100,
-                charge,
+                charge: if name == "A" { 0 } else { 2 },
+                amount_cents: if name == "A" { 25_600 } else { 500 },
+                refund_reserved_cents: if name == "A" { 100 } else { 0 },
                 ..a_payment()
-            };
-            let got = taken(&order, &payment, std::slice::from_ref(&payment));
-            assert_eq!(
-                got, want,
-                "{state} {payment_sn} {charge} {charged_cents} {kept_cents}"
-            );
+            });
+            let taken: Vec<_> = sns
+                .iter()
+                .zip(&all)
+                .filter(|(_, payment)| taken(&order, payment, &all))
+                .map(|(one, _)| one.0)
+                .collect();
+            assert_eq!(taken, want, "{state} {paying:?} {kept_cents} {refund_cents}");
         }
     }
 }

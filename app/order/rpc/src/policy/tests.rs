@@ -99,24 +99,6 @@ fn a_house_without_a_policy_is_flexible() {
 
 #[test]
 fn shares_are_rounded_half_up_and_nothing_is_lost_between_the_parts() {
-    for (cents, percent, want) in [
-        (0, 50, 0),
-        (1, 50, 1),
-        (3, 50, 2),
-        (5, 50, 3),
-        (101, 50, 51),
-        (100, 33, 33),
-        (1, 49, 0),
-        (150, 33, 50),
-        (149, 33, 49),
-        (12_345, 100, 12_345),
-        (12_345, 0, 0),
-        (i64::MAX, 100, i64::MAX),
-        (100, 130, 100),
-        (-5, 50, 0),
-    ] {
-        assert_eq!(share(cents, percent), want, "{cents} {percent}");
-    }
     for cents in 0..500 {
         for percent in 0..=100 {
             let own = policy("custom", &[(0, percent)]);

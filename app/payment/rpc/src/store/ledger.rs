@@ -3,6 +3,7 @@
 use homestay_clock::Ids;
 use homestay_db::Tx;
 use homestay_error::{Error, Result};
+use homestay_types::OrderSn;
 use sqlx::Row;
 
 use crate::ledger::{Kept, Posting};
@@ -83,7 +84,23 @@ pub(crate) async fn settled(tx: &mut Tx, reference: &str) -> Result<(i64, i64)> 
     Ok(shares)
 }
 
-/// Counts kept money of an order as passed on; false if so much is not left of what was captured for it.
+/// What neither goes back nor was passed on, of all that was captured for an order; less than nothing if a provider gave back
+/// what had been passed on. To be asked under the order's lock.
+pub(crate) async fn free(tx: &mut Tx, order_sn: &OrderSn, currency: &str) -> Result<i64> {
+    let row = sqlx::query(
+        "SELECT CAST((SELECT COALESCE(SUM(amount_cents - refund_reserved_cents), 0) FROM payment \
+         WHERE order_sn = $1 AND currency = $2 AND state IN ('captured', 'refund_pending', 'refunded')) \
+         - settled_cents AS BIGINT) AS free FROM pay_order WHERE order_sn = $1",
+    )
+    .bind(order_sn.to_string())
+    .bind(currency.to_owned())
+    .fetch_optional(&mut **tx)
+    .await?
+    .ok_or_else(|| Error::internal("a payment without its order's row"))?;
+    Ok(row.try_get("free")?)
+}
+
+/// Counts kept money of an order as passed on, under the order's lock; false if so much is not left of what was captured for it.
 pub(crate) async fn pass_on(tx: &mut Tx, kept: &Kept) -> Result<bool> {
     let done = sqlx::query(
         "UPDATE pay_order SET settled_cents = settled_cents + $1 WHERE order_sn = $2 AND settled_cents + $1 <= \

@@ -2,7 +2,7 @@
 
 use homestay_db::Tx;
 use homestay_error::Result;
-use homestay_types::{PaymentSn, RefundSn};
+use homestay_types::{OrderSn, PaymentSn, RefundSn};
 use sqlx::any::AnyRow;
 use sqlx::{Any, Executor, Row};
 
@@ -23,11 +23,13 @@ pub(crate) struct Refund {
     pub failure: String,
     /// How often a person has sent it to the provider again.
     pub attempt: i64,
+    /// The key of what the provider gave back of its own accord and that ended this refund; empty for others.
+    pub came_by: String,
 }
 
 macro_rules! columns {
     () => {
-        "sn, payment_sn, key, amount_cents, state, reason, failure, attempt"
+        "sn, payment_sn, key, amount_cents, state, reason, failure, attempt, came_by"
     };
 }
 
@@ -41,10 +43,21 @@ fn refund(row: &AnyRow) -> Result<Refund> {
         reason: row.try_get("reason")?,
         failure: row.try_get("failure")?,
         attempt: row.try_get("attempt")?,
+        came_by: row.try_get("came_by")?,
     })
 }
 
-/// Makes whoever refunds the same payment wait until this transaction ends; false if there is no such payment.
+/// Makes whoever refunds a payment of this order, or passes its money on, wait until this transaction ends. Taken before the
+/// payment's own lock, and that before refunds and cases, so that nobody waits for one who waits for them.
+pub(crate) async fn lock_order(tx: &mut Tx, order_sn: &OrderSn) -> Result<()> {
+    sqlx::query("UPDATE pay_order SET settled_cents = settled_cents WHERE order_sn = $1")
+        .bind(order_sn.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Makes whoever changes the same payment wait until this transaction ends; false if there is no such payment.
 pub(crate) async fn lock(tx: &mut Tx, payment_sn: &str) -> Result<bool> {
     let done = sqlx::query("UPDATE payment SET refunded_cents = refunded_cents WHERE sn = $1")
         .bind(payment_sn.to_owned())
@@ -54,13 +67,14 @@ pub(crate) async fn lock(tx: &mut Tx, payment_sn: &str) -> Result<bool> {
 }
 
 /// Sets money of a captured payment apart for a refund; false if so much is not left. Of the last cent the payment has no
-/// more to pay with: it is on its way back as a whole.
+/// more to pay with: it is on its way back as a whole. A disputed payment pays nothing and stays what it is.
 pub(crate) async fn reserve(tx: &mut Tx, payment_sn: &PaymentSn, cents: i64, now_ms: i64) -> Result<bool> {
     let done = sqlx::query(
-        "UPDATE payment SET state = CASE WHEN refund_reserved_cents + $1 = amount_cents THEN 'refund_pending' ELSE state END, \
+        "UPDATE payment SET state = CASE WHEN state = 'captured' AND refund_reserved_cents + $1 = amount_cents THEN 'refund_pending' \
+         ELSE state END, \
          live = CASE WHEN refund_reserved_cents + $1 = amount_cents THEN 0 ELSE live END, \
          refund_reserved_cents = refund_reserved_cents + $1, updated_at_ms = $2 \
-         WHERE sn = $3 AND state = 'captured' AND refund_reserved_cents + $1 <= amount_cents",
+         WHERE sn = $3 AND state IN ('captured', 'disputed') AND refund_reserved_cents + $1 <= amount_cents",
     )
     .bind(cents)
     .bind(now_ms)
@@ -73,9 +87,10 @@ pub(crate) async fn reserve(tx: &mut Tx, payment_sn: &PaymentSn, cents: i64, now
 /// Money that was set apart went back; false if so much was not.
 pub(crate) async fn paid_back(tx: &mut Tx, payment_sn: &PaymentSn, cents: i64, now_ms: i64) -> Result<bool> {
     let done = sqlx::query(
-        "UPDATE payment SET state = CASE WHEN refunded_cents + $1 = amount_cents THEN 'refunded' ELSE state END, \
+        "UPDATE payment SET state = CASE WHEN state <> 'disputed' AND refunded_cents + $1 = amount_cents THEN 'refunded' \
+         ELSE state END, \
          refunded_cents = refunded_cents + $1, updated_at_ms = $2 \
-         WHERE sn = $3 AND state IN ('captured', 'refund_pending') AND refunded_cents + $1 <= refund_reserved_cents",
+         WHERE sn = $3 AND state IN ('captured', 'refund_pending', 'disputed') AND refunded_cents + $1 <= refund_reserved_cents",
     )
     .bind(cents)
     .bind(now_ms)
@@ -157,4 +172,14 @@ pub(crate) async fn change(
     update.push(")");
     let done = update.build().execute(&mut **tx).await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// What the provider gave back of its own accord under this key ended the refund.
+pub(crate) async fn came_by(tx: &mut Tx, sn: &RefundSn, key: &str) -> Result<()> {
+    sqlx::query("UPDATE refund SET came_by = $1 WHERE sn = $2")
+        .bind(key.to_owned())
+        .bind(sn.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }

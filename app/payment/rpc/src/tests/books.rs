@@ -23,16 +23,39 @@ const DISAGREEMENTS: &[(&str, &str)] = &[
         "what an order holds is not what was captured, less what went back and was passed on",
         "SELECT o.order_sn FROM pay_order o WHERE \
          (SELECT COALESCE(SUM(e.amount_cents), 0) FROM ledger_entry e JOIN ledger_txn t ON t.id = e.txn_id \
-          WHERE t.order_sn = o.order_sn AND e.account = 'guest_funds') <> \
+          WHERE t.order_sn = o.order_sn AND e.account IN ('guest_funds', 'overpaid')) <> \
          (SELECT COALESCE(SUM(p.amount_cents - p.refunded_cents), 0) FROM payment p WHERE p.order_sn = o.order_sn \
           AND p.captured_at_ms > 0) - o.settled_cents",
+    ),
+    (
+        "an order holds less than nothing",
+        "SELECT t.order_sn FROM ledger_entry e JOIN ledger_txn t ON t.id = e.txn_id WHERE e.account = 'guest_funds' \
+         GROUP BY t.order_sn, e.currency HAVING SUM(e.amount_cents) < 0",
+    ),
+    (
+        "what was passed on goes back too, and nobody was told",
+        "SELECT o.order_sn FROM pay_order o WHERE o.settled_cents > \
+         (SELECT COALESCE(SUM(p.amount_cents - p.refund_reserved_cents), 0) FROM payment p WHERE p.order_sn = o.order_sn \
+          AND p.state IN ('captured', 'refund_pending', 'refunded')) \
+         - (SELECT COALESCE(SUM(e.amount_cents), 0) FROM ledger_entry e JOIN ledger_txn t ON t.id = e.txn_id \
+            WHERE t.order_sn = o.order_sn AND e.account = 'overpaid')",
+    ),
+    (
+        "money was lost without a case",
+        "SELECT t.ref FROM ledger_entry e JOIN ledger_txn t ON t.id = e.txn_id WHERE e.account = 'overpaid' \
+         AND NOT EXISTS (SELECT 1 FROM pay_case c WHERE c.kind = 'provider_refund' AND c.refund_sn = t.ref)",
+    ),
+    (
+        "a disputed payment is live, has no case, or does not say what was asked for",
+        "SELECT p.sn FROM payment p WHERE (p.asked_cents > 0) <> (p.state = 'disputed') OR (p.state = 'disputed' \
+         AND (p.live = 1 OR NOT EXISTS (SELECT 1 FROM pay_case c WHERE c.kind = 'wrong_amount' AND c.payment_sn = p.sn)))",
     ),
     (
         "a payment's postings are not its state's",
         "SELECT p.sn FROM payment p WHERE \
          (SELECT COUNT(*) FROM ledger_txn t WHERE t.kind = 'authorise' AND t.ref = p.sn) <> 1 \
          OR (SELECT COUNT(*) FROM ledger_txn t WHERE t.kind = 'capture' AND t.ref = p.sn) <> \
-            CASE WHEN p.state IN ('captured', 'refund_pending', 'refunded') THEN 1 ELSE 0 END \
+            CASE WHEN p.state IN ('captured', 'refund_pending', 'refunded', 'disputed') THEN 1 ELSE 0 END \
          OR (SELECT COALESCE(SUM(e.amount_cents), 0) FROM ledger_entry e JOIN ledger_txn t ON t.id = e.txn_id \
              WHERE t.payment_sn = p.sn AND e.account = 'authorised_contra') <> \
             CASE WHEN p.state IN ('created', 'pending') THEN p.amount_cents ELSE 0 END",

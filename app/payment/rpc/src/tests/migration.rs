@@ -60,7 +60,9 @@ async fn old_payments_get_opening_entries_and_old_refused_refunds_a_case() {
         }
     }
 
-    run(db, MIGRATIONS[4].2.to_owned()).await;
+    for (_, _, sql) in &MIGRATIONS[4..] {
+        run(db, (*sql).to_owned()).await;
+    }
 
     assert_books_of(db).await;
     assert_eq!(

@@ -354,30 +354,3 @@ async fn a_refund_that_the_provider_takes_back_is_a_case() {
         ("refunded", &["refund_refused".to_owned()][..])
     );
 }
-
-#[tokio::test]
-async fn money_over_another_amount_is_never_lost_although_no_callback_tells_of_it() {
-    // The provider's own books hold another amount.
-    let world = World::start().await;
-    let order = world.order(25_600);
-    let payment = world.create(&order).await.unwrap();
-    take(&world, &payment, Step::Pay).await;
-    world
-        .db
-        .db
-        .write(|tx| {
-            Box::pin(async move {
-                sqlx::query("UPDATE sandbox_charge SET amount_cents = 25000")
-                    .execute(&mut **tx)
-                    .await?;
-                Ok(())
-            })
-        })
-        .await
-        .unwrap();
-    for _ in 0..2 {
-        world.close(&order).await.unwrap_err();
-    }
-    assert_eq!(world.open_cases().await, ["wrong_amount"]);
-    assert_eq!(world.get(&payment.sn).await.state, "pending");
-}

@@ -160,3 +160,41 @@ async fn more_than_was_left_given_back_by_the_provider_is_a_case() {
     assert_eq!(world.get(&payment.sn).await.refunded_cents, 0);
     assert_books(&world).await;
 }
+
+#[tokio::test]
+async fn a_refused_part_that_is_paid_back_by_hand_is_done_and_comes_out_of_nothing_else() {
+    let world = World::start().await;
+    let payment = world.captured(100).await;
+    let refund = world.refund_part(&payment.sn, 50, "cancel").await.unwrap();
+    world.fail("refund", Fault::Refused);
+    assert_eq!(world.run_jobs().await, []);
+    world.heal();
+    let by_hand = Notification {
+        total_cents: 50,
+        refund_sn: "dashboard-1".to_owned(),
+        ..says("refunded", &payment)
+    };
+    // Also under another id of the event: the number by which it came counts.
+    let renamed = Notification {
+        event_id: "again".to_owned(),
+        ..by_hand.clone()
+    };
+    for said in [&by_hand, &by_hand, &renamed] {
+        assert_eq!(world.call_back(said).await.0, 200);
+    }
+    assert_eq!(world.execute_refund_state(&refund.sn).await, "succeeded");
+    let got = world.get(&payment.sn).await;
+    assert_eq!((got.refunded_cents, got.refund_reserved_cents), (50, 50));
+    assert_eq!(world.open_cases().await, [] as [&str; 0]);
+    world.settle(&payment.order_sn, 50, "cancel").await.unwrap();
+    assert_books(&world).await;
+    // If ours goes back as well after all, somebody hears of it.
+    let ours = Notification {
+        event_id: "ours".to_owned(),
+        refund_sn: refund.sn.clone(),
+        ..by_hand
+    };
+    assert_eq!(world.call_back(&ours).await.0, 200);
+    assert_eq!(world.open_cases().await, ["provider_refund"]);
+    assert_books(&world).await;
+}

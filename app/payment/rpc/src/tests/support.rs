@@ -168,6 +168,7 @@ impl World {
         let order = orders.get_mut(sn).unwrap();
         order.state = "confirmed".to_owned();
         order.payment_sn = payment_sn.to_owned();
+        order.payment_sns = vec![payment_sn.to_owned()];
     }
 
     /// The order may be paid until this much later than now.
