@@ -146,13 +146,23 @@ impl fmt::Display for Error {
 /// errors.
 impl From<sqlx::Error> for Error {
     fn from(cause: sqlx::Error) -> Self {
+        let state = cause
+            .as_database_error()
+            .and_then(|error| error.code().map(Cow::into_owned));
+        if state.as_deref() == Some(NOT_A_TEXT) {
+            return Self::with(
+                Code::InvalidArgument,
+                "a text has a character that cannot be kept",
+            )
+            .source(cause);
+        }
         let later = match &cause {
             sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::WorkerCrashed => true,
-            sqlx::Error::Database(error) => error.code().is_some_and(|code| is_transient(&code)),
+            sqlx::Error::Database(_) => state.is_some_and(|state| is_transient(&state)),
             _ => false,
         };
         if later {
@@ -163,6 +173,10 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+/// SQLSTATE of a text with bytes that the database's encoding has no room for, such as NUL. The edge refuses those by field;
+/// this is what is left of one that came another way.
+const NOT_A_TEXT: &str = "22021";
+
 /// SQLSTATEs after which the same may succeed: lost or refused connections, a server that starts, stops or is full, a
 /// standby, and what was given up in favour of others.
 fn is_transient(sqlstate: &str) -> bool {
@@ -171,4 +185,50 @@ fn is_transient(sqlstate: &str) -> bool {
             .iter()
             .any(|class| sqlstate.starts_with(class))
             || ["25006", "25P03", "40001", "40P01", "55P03", "57014"].contains(&sqlstate))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a database says with this SQLSTATE.
+    #[derive(Debug, thiserror::Error)]
+    #[error("says {0}")]
+    struct Says(&'static str);
+
+    impl sqlx::error::DatabaseError for Says {
+        fn message(&self) -> &'static str {
+            self.0
+        }
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(Cow::Borrowed(self.0))
+        }
+        fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+        fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+        fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+            self
+        }
+        fn kind(&self) -> sqlx::error::ErrorKind {
+            sqlx::error::ErrorKind::Other
+        }
+    }
+
+    #[test]
+    fn what_a_database_says_is_ours_the_callers_or_passes() {
+        for (state, code) in [
+            ("22021", Code::InvalidArgument),
+            ("40P01", Code::Unavailable),
+            ("57P01", Code::Unavailable),
+            ("23505", Code::Database),
+            ("22P02", Code::Database),
+        ] {
+            let error = Error::from(sqlx::Error::Database(Box::new(Says(state))));
+            assert_eq!(error.code(), code, "{state}");
+            assert!(error.chain().contains(state), "the log names {state}");
+        }
+    }
 }

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use homestay_error::{Code, Error};
 use homestay_types::idempotency;
@@ -10,6 +10,10 @@ use serde::de::DeserializeOwned;
 
 use crate::ApiError;
 use crate::edge::TrustForwarded;
+
+/// What is wrong with a text that our databases could not keep: Postgres has no room for this character, and one database's refusal
+/// is not to be another's booking.
+pub(crate) const NUL: &str = "must not contain the character NUL";
 
 /// The query string, with errors that name the parameter.
 #[derive(Debug, Clone)]
@@ -20,6 +24,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let text = parts.uri.query().unwrap_or_default();
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            if name.contains('\0') {
+                return Err(Error::invalid("query", NUL).into());
+            }
+            if value.contains('\0') {
+                return Err(Error::invalid(name.into_owned(), NUL).into());
+            }
+        }
         let reader = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
         serde_path_to_error::deserialize(reader)
             .map(Query)
@@ -48,6 +60,12 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // What this cannot read, the other one refuses below.
+        if let Ok(raw) = RawPathParams::from_request_parts(parts, state).await
+            && let Some((key, _)) = raw.iter().find(|(_, value)| value.contains('\0'))
+        {
+            return Err(Error::invalid(key.to_owned(), NUL).into());
+        }
         axum::extract::Path::<T>::from_request_parts(parts, state)
             .await
             .map(|path| Self(path.0))
@@ -183,6 +201,40 @@ mod tests {
         ] {
             assert_eq!(key(&bad).await, refused, "{bad:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_nul_in_query_or_path_is_refused_by_name() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Wanted {
+            #[expect(dead_code, reason = "only that it was read matters")]
+            city: String,
+        }
+        let query = async |query: &str| {
+            let request = axum::http::Request::get(format!("/x?{query}")).body(()).unwrap();
+            let (mut parts, ()) = request.into_parts();
+            let read = Query::<Wanted>::from_request_parts(&mut parts, &()).await;
+            read.map(|_| ())
+                .map_err(|error| error.0.field_name().unwrap_or_default().to_owned())
+        };
+        assert_eq!(query("city=%2500").await, Ok(()));
+        assert_eq!(query("city=a%00b").await, Err("city".to_owned()));
+        assert_eq!(query("city=a&c%00=b").await, Err("query".to_owned()));
+
+        let router = axum::Router::new().route(
+            "/orders/{sn}/blocks/{id}",
+            axum::routing::get(async |Path((sn, id)): Path<(String, String)>| format!("{sn} {id}")),
+        );
+        let answer = async |path: &'static str| {
+            let request = axum::http::Request::get(path)
+                .body(axum::body::Body::empty())
+                .unwrap();
+            let response = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap();
+            let refused = response.extensions().get::<crate::error::Shapeless>();
+            refused.and_then(|error| error.0.field_name().map(str::to_owned))
+        };
+        assert_eq!(answer("/orders/a/blocks/b").await, None);
+        assert_eq!(answer("/orders/a/blocks/%00").await, Some("id".to_owned()));
     }
 
     #[test]

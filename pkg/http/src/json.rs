@@ -6,8 +6,10 @@ use axum::response::{IntoResponse, Response};
 use homestay_error::{Code, Error};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::ApiError;
+use crate::extract::NUL;
 use crate::shape::{Face, face};
 
 /// A JSON body. As an extractor it names the field that is missing or of the wrong type; an absent body is `{}`. A body that
@@ -72,7 +74,47 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     reader
         .end()
         .map_err(|_| Error::invalid("body", "has something after its JSON value"))?;
+    // Nothing else writes this character in JSON.
+    if body.windows(NUL_ESCAPE.len()).any(|part| part == NUL_ESCAPE)
+        && let Ok(read) = serde_json::from_slice(body)
+        && let Some(field) = field_with_nul(&read)
+    {
+        let field = if field.is_empty() {
+            "body".to_owned()
+        } else {
+            field
+        };
+        return Err(Error::invalid(field, NUL).into());
+    }
     Ok(value)
+}
+
+const NUL_ESCAPE: &[u8] = br"\u0000";
+
+/// The way to the first text with a NUL, or to the object that has one in a name.
+fn field_with_nul(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => text.contains('\0').then(String::new),
+        Value::Array(items) => items.iter().enumerate().find_map(|(n, item)| {
+            let rest = field_with_nul(item)?;
+            Some(join(&format!("[{n}]"), &rest))
+        }),
+        Value::Object(fields) => fields.iter().find_map(|(name, field)| {
+            if name.contains('\0') {
+                return Some(String::new());
+            }
+            Some(join(name, &field_with_nul(field)?))
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+fn join(name: &str, rest: &str) -> String {
+    if rest.is_empty() || rest.starts_with('[') {
+        format!("{name}{rest}")
+    } else {
+        format!("{name}.{rest}")
+    }
 }
 
 fn refuse(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
@@ -180,6 +222,25 @@ mod tests {
             }
             let got = got.map(|body| body.0.homestay_id).map_err(|error| error.0.code());
             assert_eq!(got, want, "{path} {kind}");
+        }
+    }
+
+    #[test]
+    fn a_nul_in_a_text_is_refused_by_the_way_to_it() {
+        for (body, field) in [
+            (r#"{"reason":"a\u0000"}"#, Some("reason")),
+            (
+                r#"{"seasons":[{"name":"a"},{"name":"\u0000"}]}"#,
+                Some("seasons[1].name"),
+            ),
+            (r#"["\u0000"]"#, Some("[0]")),
+            (r#""\u0000""#, Some("body")),
+            (r#"{"a":{"\u0000":1}}"#, Some("a")),
+            (r#"{"reason":"a\\u0000"}"#, None),
+        ] {
+            let refused = parse::<Value>(body.as_bytes()).err();
+            let refused = refused.as_ref().and_then(|error| error.0.field_name());
+            assert_eq!(refused, field, "{body}");
         }
     }
 

@@ -53,6 +53,16 @@ impl Actor {
         self.sees_all() || self.user_id() == Some(id)
     }
 
+    /// Whether this is the account `id` and may still act as a host: whoever lost the role decides about no house, though it is
+    /// theirs.
+    #[must_use]
+    pub fn hosts(&self, id: i64) -> bool {
+        match self {
+            Actor::User { id: own, role } => *own == id && *role != Role::Guest,
+            Actor::Anonymous | Actor::Service(_) => false,
+        }
+    }
+
     pub(crate) fn to_metadata(&self) -> MetadataValue<Ascii> {
         self.to_string()
             .parse()
@@ -206,6 +216,21 @@ mod tests {
             "root",
         ] {
             assert_eq!(bad.parse::<Actor>(), Err(MalformedActor), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_house_is_decided_about_by_its_owner_with_the_role() {
+        let user = |id, role| Actor::User { id, role };
+        for (actor, hosts) in [
+            (user(1, Role::Host), true),
+            (user(1, Role::Guest), false),
+            (user(2, Role::Host), false),
+            (user(1, Role::Operator), true),
+            (Actor::Anonymous, false),
+            (Actor::Service("x".into()), false),
+        ] {
+            assert_eq!(actor.hosts(1), hosts, "{actor}");
         }
     }
 

@@ -30,6 +30,16 @@ pub fn clock() -> (Clock, Ids) {
     (clock.clone(), Ids::new(clock, 0))
 }
 
+/// A row for each two living holds of different orders that overlap in a unit, nights after a stay included, and for each night
+/// that is taken twice. It asks neither a key nor an index. `{travel}.` stands before each table: the schema of the tables, where
+/// they have one.
+pub const SOLD_TWICE: &str = "SELECT a.order_sn || ' and ' || b.order_sn FROM {travel}.hold a JOIN {travel}.hold b \
+    ON b.house_id = a.house_id AND b.unit = a.unit AND b.order_sn > a.order_sn \
+    AND b.check_in < a.check_out + a.buffer_days AND a.check_in < b.check_out + b.buffer_days \
+    WHERE a.state IN ('held', 'bound') AND b.state IN ('held', 'bound') \
+    UNION ALL SELECT 'house ' || CAST(house_id AS TEXT) || ' day ' || CAST(day AS TEXT) FROM {travel}.night \
+    GROUP BY house_id, day, unit HAVING COUNT(*) > 1";
+
 /// The server under test behind its guard; take channels with [`channel_as`].
 pub fn serve<S>(server: S, methods: Methods) -> LocalSlot
 where

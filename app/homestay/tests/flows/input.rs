@@ -279,6 +279,74 @@ pub async fn tokens_routes_verbs_and_bodies_that_are_wrong_get_their_status(mode
     }
 }
 
+/// SQLite would keep it and Postgres fail over it.
+pub async fn a_nul_is_refused_by_its_field_whoever_sends_it(mode: Mode) {
+    let program = Program::start(mode, USUAL).await;
+    let guest = program.guest().await;
+    let host = json!({ "mobile": "13800000002", "password": "homestay-demo" });
+    let (status, host) = program.post("/v1/sessions", None, host).await;
+    assert_eq!(status, 201, "{host}");
+    let host = host["accessToken"].as_str();
+    let mut stay = stay(&program.single_unit(1).await);
+    stay["remark"] = json!("a\0b");
+    let mut cases = vec![
+        (Method::GET, "/v1/homestays?city=%00", None, None, "city"),
+        (
+            Method::POST,
+            "/v1/sessions",
+            None,
+            Some(json!({ "mobile": "\0", "password": "x" })),
+            "mobile",
+        ),
+        (
+            Method::POST,
+            "/v1/orders",
+            Some(guest.as_str()),
+            Some(stay),
+            "remark",
+        ),
+        (
+            Method::POST,
+            "/v1/orders/HSO1/cancel",
+            Some(guest.as_str()),
+            Some(json!({ "reason": "\0" })),
+            "reason",
+        ),
+        (
+            Method::POST,
+            "/v1/homestays/2/blocks",
+            host,
+            Some(json!({ "from": day(300), "until": day(301), "note": "x\0" })),
+            "note",
+        ),
+    ];
+    if mode == Mode::Embedded {
+        // nginx lets no such path through.
+        cases.push((Method::GET, "/v1/orders/%00", Some(&guest), None, "sn"));
+        cases.push((Method::GET, "/v1/payments/%00", Some(&guest), None, "sn"));
+    }
+    for (method, path, token, body, field) in cases {
+        let (status, problem) = program.call(method, path, token, body).await;
+        assert_eq!(
+            (status.as_u16(), &problem["code"], &problem["field"]),
+            (400, &json!("INVALID_ARGUMENT"), &json!(field)),
+            "{path} {problem}"
+        );
+    }
+    let (status, answer) = program
+        .post(
+            "/order/v1/homestayOrder/userHomestayOrderDetail",
+            Some(&guest),
+            json!({ "sn": "HSO\0" }),
+        )
+        .await;
+    assert_eq!(
+        (status.as_u16(), &answer["code"]),
+        (400, &json!(100_002)),
+        "{answer}"
+    );
+}
+
 pub async fn foreign_orders_look_like_unknown_ones(mode: Mode) {
     let program = Program::start(mode, USUAL).await;
     let (owner, stranger) = (program.guest().await, program.guest().await);

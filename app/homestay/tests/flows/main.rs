@@ -98,6 +98,7 @@ in_both_modes! {
         bad_bookings_are_refused_by_field_and_change_nothing,
         the_looklook_face_names_its_own_fields,
         tokens_routes_verbs_and_bodies_that_are_wrong_get_their_status,
+        a_nul_is_refused_by_its_field_whoever_sends_it,
         foreign_orders_look_like_unknown_ones,
         chunked_bodies_are_read_and_those_cut_short_change_nothing,
     }

@@ -14,7 +14,7 @@ pub(crate) fn party(actor: &Actor, order: &Order) -> Option<By> {
     let id = actor.user_id()?;
     if id == order.user_id {
         Some(By::Guest)
-    } else if id == order.house.host_id {
+    } else if actor.hosts(order.house.host_id) {
         Some(By::Host)
     } else {
         actor.sees_all().then_some(By::Operator)

@@ -12,7 +12,7 @@ use crate::store;
 
 /// Whether an account may see an order.
 fn may_see(actor: &Actor, order: &Order) -> bool {
-    actor.may_see(order.user_id) || actor.user_id() == Some(order.house.host_id)
+    actor.may_see(order.user_id) || actor.hosts(order.house.host_id)
 }
 
 impl OrderService {

@@ -218,7 +218,8 @@ struct DayView {
     free_meals: i64,
     /// False: past, outside the open calendar, too near or too far, or closed by the host.
     open: bool,
-    /// Fewest nights of a stay that begins on this day.
+    /// Fewest nights of a stay that begins on this day, by the house's rule and the season of this day. A stay that reaches into
+    /// another season keeps to that one's minimum too: `availability` judges a whole stay.
     min_nights: i64,
     /// Whether a stay may begin on this weekday.
     arrival: bool,

@@ -75,18 +75,18 @@ async fn apply(db: &Db, holds: Vec<OpenHold>, verdicts: Vec<Verdict>) -> Result<
             Verdict::Wait => {}
         }
     }
-    if bind.is_empty() && release.is_empty() {
-        return Ok((0, 0));
+    let bound = if bind.is_empty() {
+        0
+    } else {
+        db.write(move |tx| Box::pin(async move { store::hold::bind(tx, bind).await }))
+            .await?
+    };
+    // A transaction each: within one, nights and meals are locked in the order of their days, and holds come in another.
+    let mut released = 0;
+    for hold_key in release {
+        released += db
+            .write(move |tx| Box::pin(async move { store::release::release_open(tx, hold_key).await }))
+            .await?;
     }
-    db.write(move |tx| {
-        Box::pin(async move {
-            let bound = store::hold::bind(tx, bind).await?;
-            let mut released = 0;
-            for hold_key in release {
-                released += store::release::release_open(tx, hold_key).await?;
-            }
-            Ok((bound, released))
-        })
-    })
-    .await
+    Ok((bound, released))
 }

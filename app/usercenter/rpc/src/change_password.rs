@@ -6,8 +6,8 @@ use crate::Passwords;
 use crate::session::Sessions;
 use crate::store;
 
-/// Gives an account another password, for its old one. All its sessions end: somebody else may have had it; the caller gets
-/// a new one.
+/// Gives an account another password, for its old one. All its sessions end, and WeChat is no way in any more until it is bound
+/// again: somebody else may have had the account. The caller gets a new session.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` naming `oldPassword` if that is wrong, or there is none; [`Code::Unauthenticated`] if there is no such
@@ -39,6 +39,7 @@ pub(crate) async fn change_password(
                 if !store::change_password(tx, user_id, &hash, &new_hash).await? {
                     return Err(wrong());
                 }
+                store::delete_auths(tx, store::WX_MINI, user_id).await?;
                 store::revoke_all(tx, user_id, sessions.now_ms()).await?;
                 sessions.open(tx, holder, kind).await
             })

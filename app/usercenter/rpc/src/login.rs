@@ -19,17 +19,24 @@ pub(crate) async fn login(
     password: String,
     kind: SessionKind,
 ) -> Result<Session> {
+    let refused = || Error::new(Code::BadCredentials);
     let (holder, hash) = store::credentials(db.read(), mobile)
         .await?
-        .filter(|(holder, _)| sessions.lets_in(holder))
+        .filter(|(holder, hash)| sessions.lets_in(holder) && !hash.is_empty())
         .unzip();
-    let right = passwords
-        .verify(password, hash.filter(|hash| !hash.is_empty()))
-        .await?;
-    let Some(holder) = holder.filter(|_| right) else {
-        return Err(Error::new(Code::BadCredentials));
+    let right = passwords.verify(password, hash.clone()).await?;
+    let (Some(holder), Some(hash)) = (holder.filter(|_| right), hash) else {
+        return Err(refused());
     };
     let sessions = sessions.clone();
-    db.write(move |tx| Box::pin(async move { sessions.open(tx, holder, kind).await }))
-        .await
+    db.write(move |tx| {
+        Box::pin(async move {
+            // Verifying takes its time, in which the password may have become another one.
+            let holder = store::lock_with_password(tx, holder.id, &hash)
+                .await?
+                .ok_or_else(refused)?;
+            sessions.open(tx, holder, kind).await
+        })
+    })
+    .await
 }

@@ -27,7 +27,7 @@ static NOBODY: LazyLock<String> = LazyLock::new(|| {
 #[derive(Debug, Clone)]
 pub struct Passwords {
     pub(crate) running: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
+    pub(crate) waiting: Arc<Semaphore>,
     #[cfg(test)]
     pub(crate) runs: Arc<std::sync::atomic::AtomicU64>,
 }

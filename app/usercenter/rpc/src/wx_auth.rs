@@ -13,7 +13,8 @@ use crate::wechat::Identity;
 /// WeChat identity. Otherwise the account of that identity, else the account of its phone number, else a new one.
 ///
 /// # Errors
-/// [`Code::WechatBound`] if identity or account is bound to another; [`Code::Unauthenticated`] if `user_id` is unknown.
+/// [`Code::WechatBound`] if identity or account is bound to another; [`Code::Unauthenticated`] if `user_id` is unknown;
+/// [`Code::WechatAuthFailed`] where the identity may not be bound: operators and admins sign in by password.
 pub(crate) async fn wx_auth(
     db: &Db,
     ids: &Ids,
@@ -28,7 +29,7 @@ pub(crate) async fn wx_auth(
         Box::pin(async move {
             let holder = match user_id {
                 Some(id) => {
-                    let holder = store::holder(&mut **tx, id)
+                    let holder = store::lock(tx, id)
                         .await?
                         .ok_or_else(|| Error::new(Code::Unauthenticated))?;
                     bind(tx, &identity.openid, holder).await?
@@ -44,8 +45,12 @@ pub(crate) async fn wx_auth(
     .await
 }
 
-/// Binds the identity to an account; repeating it is fine.
+/// Binds the identity to an account; repeating it is fine. Never to an operator's or admin's: neither a phone number nor an
+/// access token, which may be stolen, is proof enough for a way in that stays.
 async fn bind(tx: &mut Tx, openid: &str, holder: Holder) -> Result<Holder> {
+    if matches!(holder.role, Role::Operator | Role::Admin) {
+        return Err(Error::with(Code::WechatAuthFailed, "staff sign in by password"));
+    }
     if store::insert_auth(tx, WX_MINI, openid, holder.id).await? {
         return Ok(holder);
     }
@@ -55,21 +60,27 @@ async fn bind(tx: &mut Tx, openid: &str, holder: Holder) -> Result<Holder> {
         .ok_or_else(|| Error::new(Code::WechatBound))
 }
 
-/// Binds the identity to the account of its phone number. A phone number is no proof for an operator or admin, who bind
-/// WeChat while signed in.
-async fn bind_by_phone(tx: &mut Tx, openid: &str, holder: Holder) -> Result<Holder> {
-    match holder.role {
-        Role::Guest | Role::Host => bind(tx, openid, holder).await,
-        Role::Operator | Role::Admin => Err(Error::with(
-            Code::WechatAuthFailed,
-            "sign in by password and bind WeChat then",
-        )),
-    }
+/// The account of an identity that is bound already. Its row is locked and the binding looked at again: whoever took it away
+/// meanwhile, with a new password or a new role, did so for good.
+async fn known(tx: &mut Tx, openid: &str) -> Result<Option<Holder>> {
+    let Some(seen) = store::holder_by_auth(&mut **tx, WX_MINI, openid).await? else {
+        return Ok(None);
+    };
+    store::lock(tx, seen.id).await?;
+    store::holder_by_auth(&mut **tx, WX_MINI, openid).await
+}
+
+/// Binds the identity to the account of its phone number.
+async fn bind_by_phone(tx: &mut Tx, openid: &str, seen: Holder) -> Result<Holder> {
+    let holder = store::lock(tx, seen.id)
+        .await?
+        .ok_or_else(|| Error::internal("an account is gone"))?;
+    bind(tx, openid, holder).await
 }
 
 async fn sign_in(tx: &mut Tx, new_id: i64, identity: &Identity, now_ms: i64) -> Result<Holder> {
     let Identity { openid, mobile } = identity;
-    if let Some(known) = store::holder_by_auth(&mut **tx, WX_MINI, openid).await? {
+    if let Some(known) = known(tx, openid).await? {
         return Ok(known);
     }
     if let Some(mobile) = mobile
@@ -84,7 +95,7 @@ async fn sign_in(tx: &mut Tx, new_id: i64, identity: &Identity, now_ms: i64) -> 
     };
     // Between the reads above and the inserts below another process may do the same; the inserts decide.
     if !store::insert_auth(tx, WX_MINI, openid, new.id).await? {
-        return store::holder_by_auth(&mut **tx, WX_MINI, openid)
+        return known(tx, openid)
             .await?
             .ok_or_else(|| Error::new(Code::WechatBound));
     }

@@ -128,12 +128,13 @@ pub async fn every_route_answers_each_kind_of_caller_as_the_table_says(mode: Mod
     let guest = program.guest().await;
     let host = login(&program, "13800000002").await;
     let world = World::new(&program, &guest, &host).await;
-    let tokens: [Option<String>; 8] = [
+    let tokens: [Option<String>; 9] = [
         None,
         Some(guest),
         Some(program.guest().await),
         Some(host.1),
         Some(program.other_host().await),
+        Some(program.token_of(host.0, Role::Guest)),
         Some(login(&program, "13800000003").await.1),
         Some(login(&program, "13800000004").await.1),
         None,
@@ -315,6 +316,7 @@ async fn every_method_answers_each_kind_of_caller_as_the_table_says() {
         user(2, Role::Guest),
         user(3, Role::Host),
         user(4, Role::Host),
+        user(3, Role::Guest),
         user(5, Role::Operator),
         user(6, Role::Admin),
         Actor::Service("order-mq".into()),

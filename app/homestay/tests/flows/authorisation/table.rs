@@ -32,33 +32,34 @@ impl Cell {
     }
 }
 
-/// The callers, in the order of the columns. The order, its payment and so on belong to `guest`, the house to `host`; `service`
-/// shows on HTTP what a process of ours shows on gRPC.
-pub const CALLERS: [&str; 8] = [
+/// The callers, in the order of the columns. The order, its payment and so on belong to `guest`, the house to `host`; `former host`
+/// is the same account with a token of after its role was taken away; `service` shows on HTTP what a process of ours shows on gRPC.
+pub const CALLERS: [&str; 9] = [
     "anonymous",
     "guest",
     "other guest",
     "host",
     "other host",
+    "former host",
     "operator",
     "admin",
     "service",
 ];
-pub type Cells = [Cell; 8];
+pub type Cells = [Cell; 9];
 
-pub const EVERYONE: Cells = [A; 8];
-pub const SIGNED_IN: Cells = [U, A, A, A, A, A, A, U];
+pub const EVERYONE: Cells = [A; 9];
+pub const SIGNED_IN: Cells = [U, A, A, A, A, A, A, A, U];
 /// Of an order or a payment.
-pub const OWNER: Cells = [U, A, N, N, N, N, N, U];
-pub const OWNER_AND_STAFF: Cells = [U, A, N, N, N, A, A, U];
+pub const OWNER: Cells = [U, A, N, N, N, N, N, N, U];
+pub const OWNER_AND_STAFF: Cells = [U, A, N, N, N, N, A, A, U];
 /// Of an order, where the host decides too.
-pub const OWNER_HOST_AND_STAFF: Cells = [U, A, N, A, N, A, A, U];
+pub const OWNER_HOST_AND_STAFF: Cells = [U, A, N, A, N, N, A, A, U];
 /// Of a house.
-pub const HOST_AND_STAFF: Cells = [U, N, N, A, N, A, A, U];
+pub const HOST_AND_STAFF: Cells = [U, N, N, A, N, N, A, A, U];
 /// Of something that staff would see.
-pub const STAFF_IF_THERE: Cells = [U, F, F, F, F, M, M, U];
-pub const STAFF: Cells = [U, F, F, F, F, A, A, U];
-pub const PROVIDER: Cells = [S; 8];
+pub const STAFF_IF_THERE: Cells = [U, F, F, F, F, F, M, M, U];
+pub const STAFF: Cells = [U, F, F, F, F, F, A, A, U];
+pub const PROVIDER: Cells = [S; 9];
 
 /// A route, and what its callers get.
 pub struct Row {
@@ -150,13 +151,13 @@ pub const ROUTES: &[Row] = &[
     row("GET /sandbox/pay.css", EVERYONE, "/sandbox/pay.css", ""),
 ];
 
-pub const SERVICES: Cells = [U, F, F, F, F, F, F, A];
-pub const USERS: Cells = [U, A, A, A, A, A, A, F];
-pub const USERS_AND_SERVICES: Cells = [U, A, A, A, A, A, A, A];
-pub const SIGNING_IN: Cells = [A, A, A, A, A, A, A, F];
-pub const STAFF_ALONE: Cells = [U, F, F, F, F, A, A, F];
-pub const STAFF_AND_SERVICES: Cells = [U, F, F, F, F, A, A, A];
-pub const ADMINS_AND_SERVICES: Cells = [U, F, F, F, F, F, A, A];
+pub const SERVICES: Cells = [U, F, F, F, F, F, F, F, A];
+pub const USERS: Cells = [U, A, A, A, A, A, A, A, F];
+pub const USERS_AND_SERVICES: Cells = [U, A, A, A, A, A, A, A, A];
+pub const SIGNING_IN: Cells = [A, A, A, A, A, A, A, A, F];
+pub const STAFF_ALONE: Cells = [U, F, F, F, F, F, A, A, F];
+pub const STAFF_AND_SERVICES: Cells = [U, F, F, F, F, F, A, A, A];
+pub const ADMINS_AND_SERVICES: Cells = [U, F, F, F, F, F, F, A, A];
 
 /// Kinds of callers only: whose an order is, its rules know, and the routes above show it.
 #[rustfmt::skip]

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homestay_http::auth::Claims;
+use homestay_types::Role;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -316,14 +317,19 @@ impl Program {
     pub async fn other_host(&self) -> String {
         let (status, me) = self.get("/v1/users/me", Some(&self.guest().await)).await;
         assert_eq!(status, 200, "{me}");
+        self.token_of(me["id"].as_i64().expect("an id"), Role::Host)
+    }
+
+    /// An access token of this account, as it would be issued if it had this role.
+    pub fn token_of(&self, user_id: i64, role: Role) -> String {
         let clock = homestay_clock::Clock::system();
         let now = clock.now_ms() / 1000;
         let key = ("1".to_owned(), self.signing_key());
         let claims = Claims {
             exp: now + 600,
             iat: now,
-            user_id: me["id"].as_i64().expect("an id"),
-            role: homestay_types::Role::Host,
+            user_id,
+            role,
         };
         homestay_http::Keys::new(vec![key], clock)
             .sign(&claims)

@@ -232,7 +232,11 @@ async fn cancelling_twice_is_cancelling_once() {
 #[tokio::test]
 async fn strangers_and_other_hosts_learn_nothing() {
     let (world, sn, _) = paid_before(100 * HOUR).await;
-    for (id, role) in [(GUEST + 1, Role::Guest), (HOST + 1, Role::Host)] {
+    for (id, role) in [
+        (GUEST + 1, Role::Guest),
+        (HOST + 1, Role::Host),
+        (HOST, Role::Guest),
+    ] {
         let mut client = world.as_role(id, role);
         let sn = sn.clone();
         let get = pb::GetRequest {

@@ -105,6 +105,8 @@ async fn an_order_is_shown_to_its_owner_its_host_and_to_who_sees_all() {
         (GUEST, Role::Guest, true),
         (GUEST + 1, Role::Guest, false),
         (6, Role::Host, true),
+        // Whose role was taken away.
+        (6, Role::Guest, false),
         (8, Role::Host, false),
         (9, Role::Operator, true),
         (9, Role::Admin, true),

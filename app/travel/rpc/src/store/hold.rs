@@ -4,7 +4,7 @@ use homestay_types::OrderSn;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::release::release;
+use super::release::{locking, release};
 
 /// A hold to be written.
 #[derive(Debug, Clone)]
@@ -55,6 +55,8 @@ pub(crate) struct StoredHold {
     pub(crate) starts_at_ms: i64,
     pub(crate) unit: i64,
     pub(crate) meals: i64,
+    /// Neither `held` (nobody has confirmed the order yet) nor `bound`, but `released` with the order's booking or an earlier one,
+    /// or `dropped` alone: a change that was given up, or a hold that the sweep found to be nobody's.
     pub(crate) released: bool,
     pub(crate) snapshot: String,
     pub(crate) quote: String,
@@ -115,7 +117,7 @@ pub(crate) async fn find_in(tx: &mut Tx, hold_key: &str) -> Result<Option<Stored
 }
 
 /// The latest hold of an order before `attempt`, of those that were its booking: changes that came to nothing were not.
-/// With `which`, that attempt's.
+/// With `which`, that attempt's, whatever became of it: the sweep may have dropped the booking itself.
 pub(crate) async fn find_earlier(
     pool: Reader<'_>,
     order_sn: &OrderSn,
@@ -123,7 +125,7 @@ pub(crate) async fn find_earlier(
     which: i64,
 ) -> Result<Option<StoredHold>> {
     let row = sqlx::query(stored!(
-        "order_sn = $1 AND attempt < $2 AND state <> 'dropped' AND ($3 = 0 OR attempt = $3) \
+        "order_sn = $1 AND attempt < $2 AND (($3 = 0 AND state <> 'dropped') OR attempt = $3) \
          ORDER BY attempt DESC LIMIT 1"
     ))
     .bind(order_sn.as_str().to_owned())
@@ -308,12 +310,20 @@ pub(crate) async fn bind(tx: &mut Tx, hold_keys: Vec<String>) -> Result<i64> {
     if hold_keys.is_empty() {
         return Ok(0);
     }
-    let mut update = tx.builder("UPDATE hold SET state = 'bound' WHERE state = 'held' AND hold_key IN (");
+    // In one order, which is also that of a release: two who bind or release the same do not wait for each other.
+    let mut update = tx.builder(
+        "WITH locked AS MATERIALIZED (SELECT hold_key AS k FROM hold WHERE state = 'held' AND hold_key IN (",
+    );
     let mut keys = update.separated(", ");
     for key in hold_keys {
         keys.push_bind(key);
     }
-    update.push(")");
+    update
+        .push(") ORDER BY order_sn, attempt")
+        .push(locking(tx))
+        .push(
+            ") UPDATE hold SET state = 'bound' WHERE state = 'held' AND hold_key IN (SELECT k FROM locked)",
+        );
     let bound = update.build().execute(&mut **tx).await?.rows_affected();
     Ok(i64::try_from(bound).unwrap_or(i64::MAX))
 }

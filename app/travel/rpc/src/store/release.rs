@@ -197,7 +197,7 @@ async fn pass_nights(
 
 /// Rows that others may want at the same time are locked in the order of their days, as taking them does: Postgres locks in the
 /// order it finds them otherwise, and two could wait for each other.
-fn locking(tx: &Tx) -> &'static str {
+pub(super) fn locking(tx: &Tx) -> &'static str {
     match tx.dialect() {
         Dialect::Sqlite => "",
         Dialect::Postgres => " FOR UPDATE",

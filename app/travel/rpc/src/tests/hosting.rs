@@ -278,7 +278,7 @@ async fn rules_and_blocks_of_a_house_are_its_hosts_and_the_operators() {
     let world = World::with(vec![seed(house(1))]).await;
     for (id, role, want) in [
         (101, Role::Host, None),
-        (101, Role::Guest, None),
+        (101, Role::Guest, Some(Code::HouseNotFound)),
         (102, Role::Host, Some(Code::HouseNotFound)),
         (7, Role::Guest, Some(Code::HouseNotFound)),
         (8, Role::Operator, None),

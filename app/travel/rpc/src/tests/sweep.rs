@@ -6,6 +6,7 @@ use homestay_proto::common::Empty;
 use homestay_proto::order::resolve_holds_reply::Verdict;
 use homestay_proto::travel as pb;
 
+use super::change::stray;
 use super::world::{World, ask, house, seed, sn};
 
 async fn sweep(world: &World) -> Result<(i64, i64), Error> {
@@ -89,4 +90,36 @@ async fn a_released_key_stays_used_and_a_bound_hold_can_still_be_released_by_its
     assert!(world.hold(ask(2, 1, 1)).await.unwrap().repeated);
     world.release(sn(2), 1).await;
     assert_eq!(world.left(1, 2).await[1].0, 300);
+}
+
+/// The oldest holds have the latest days, so that a sweep comes upon the days in the other direction than a booking does.
+#[tokio::test]
+async fn a_sweep_and_bookings_with_meals_at_the_same_time_do_not_wait_for_each_other() {
+    let fed = |n, from, nights| pb::HoldRequest {
+        meals: true,
+        ..ask(n, from, nights)
+    };
+    for _ in 0..3 {
+        let world = World::with(vec![seed(pb::House {
+            units: 300,
+            meals_per_day: 1000,
+            ..house(1)
+        })])
+        .await;
+        for n in 1..=60 {
+            world.hold(fed(n, 61 - n, 2)).await.unwrap();
+            world.orders.say(sn(n), Verdict::Release);
+            world.clock.advance(Duration::from_millis(1));
+        }
+        world.clock.advance(Duration::from_secs(61));
+
+        let bookings = (100..200).map(|n| world.hold(fed(n, n % 40, 20)));
+        let (swept, booked) = futures::join!(sweep(&world), futures::future::join_all(bookings));
+
+        assert_eq!(swept.unwrap(), (0, 60));
+        for held in booked {
+            held.unwrap();
+        }
+        assert_eq!(stray(&world).await, (0, 0, 0));
+    }
 }

@@ -167,11 +167,24 @@ pub(crate) async fn change_password(tx: &mut Tx, id: i64, from: &str, to: &str) 
     Ok(done.rows_affected() == 1)
 }
 
-/// The account with this id.
-pub(crate) async fn holder(db: impl Executor<'_, Database = Any>, id: i64) -> Result<Option<Holder>> {
-    let row = sqlx::query("SELECT id, role, demo FROM app_user WHERE id = $1")
+/// The account as it is now, if this still is its password hash. Its row is ours until the transaction ends: who changes the
+/// password comes before this or sees what it did.
+pub(crate) async fn lock_with_password(tx: &mut Tx, id: i64, hash: &str) -> Result<Option<Holder>> {
+    let row = sqlx::query(
+        "UPDATE app_user SET password_hash = password_hash WHERE id = $1 AND password_hash = $2 RETURNING id, role, demo",
+    )
+    .bind(id)
+    .bind(hash)
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.as_ref().map(holder_of).transpose()
+}
+
+/// The account as it is now. Its row is ours until the transaction ends.
+pub(crate) async fn lock(tx: &mut Tx, id: i64) -> Result<Option<Holder>> {
+    let row = sqlx::query("UPDATE app_user SET role = role WHERE id = $1 RETURNING id, role, demo")
         .bind(id)
-        .fetch_optional(db)
+        .fetch_optional(&mut **tx)
         .await?;
     row.as_ref().map(holder_of).transpose()
 }

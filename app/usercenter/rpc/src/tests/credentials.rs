@@ -175,6 +175,60 @@ async fn a_changed_password_ends_all_sessions_but_the_new_one() {
     assert!(refresh(&new).await.is_ok());
 }
 
+/// A login that has read the old password's hash and is still about to verify it.
+async fn login_in_flight(
+    app: &TestUsers,
+) -> (
+    tokio::sync::OwnedSemaphorePermit,
+    impl Future<Output = Result<Session, Error>>,
+) {
+    let cores = app
+        .passwords
+        .running
+        .clone()
+        .acquire_many_owned(2)
+        .await
+        .expect("open");
+    let places = app.passwords.waiting.available_permits();
+    let mut client = app.anyone();
+    let mut login = Box::pin(async move { answer(client.login(credentials(MOBILE, PASSWORD)).await) });
+    while app.passwords.waiting.available_permits() == places {
+        assert!(futures::poll!(&mut login).is_pending());
+        tokio::task::yield_now().await;
+    }
+    (cores, login)
+}
+
+#[tokio::test]
+async fn a_login_under_way_does_not_outlive_the_password_it_was_made_with() {
+    for by_admin in [false, true] {
+        let app = TestUsers::start().await;
+        let id = app.register(MOBILE, PASSWORD).await.expect("an account").user_id;
+        // Of the same database, with room of its own for hashes.
+        let other = app.again(true);
+
+        let (cores, login) = login_in_flight(&app).await;
+        if by_admin {
+            crate::bootstrap_admin(app.db(), &app.ids, &app.clock, MOBILE, "another one")
+                .await
+                .expect("an admin");
+        } else {
+            change(&other, id, PASSWORD, "another one")
+                .await
+                .expect("changed");
+        }
+        drop(cores);
+
+        assert_eq!(refusal(login.await), Code::BadCredentials, "{by_admin}");
+        let open = sqlx::query("SELECT COUNT(*) AS n FROM refresh_family WHERE revoked_at_ms = 0")
+            .fetch_one(app.db().read())
+            .await
+            .expect("a count");
+        // The one of who changed the password.
+        assert_eq!(open.get::<i64, _>("n"), i64::from(!by_admin), "{by_admin}");
+    }
+}
+
 #[tokio::test]
 async fn a_password_is_changed_for_the_old_one_alone_and_too_many_tries_are_refused() {
     let app = TestUsers::start_with(

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use homestay_config::Secret;
 use homestay_error::Code;
-use homestay_proto::usercenter::{SeedRequest, SeedUser, WxMiniAuthRequest};
+use homestay_proto::usercenter::{ChangePasswordRequest, SeedRequest, SeedUser, WxMiniAuthRequest};
 use homestay_service::Tasks;
 use tokio::net::TcpListener;
 
@@ -121,6 +121,39 @@ async fn a_phone_number_does_not_open_the_account_of_an_admin() {
         (app.count("app_user").await, app.count("refresh_family").await),
         (1, 0)
     );
+}
+
+#[tokio::test]
+async fn the_token_of_an_operator_or_admin_binds_no_wechat() {
+    let app = TestUsers::start().await;
+    let id = app.register(MOBILE, PASSWORD).await.expect("an account").user_id;
+    for role in [Role::Operator, Role::Admin] {
+        crate::grant::grant(app.db(), true, &Actor::Service("test".into()), MOBILE, role)
+            .await
+            .expect("granted");
+        assert_eq!(refusal(bind(&app, id, "eve").await), Code::WechatAuthFailed);
+        assert!(!app.account(id).await.wechat_bound, "{role}");
+        assert_eq!(app.count("refresh_family").await, 1, "{role}");
+    }
+}
+
+#[tokio::test]
+async fn with_another_password_wechat_is_no_way_in_until_it_is_bound_again() {
+    let app = TestUsers::start().await;
+    let id = app.register(MOBILE, PASSWORD).await.expect("an account").user_id;
+    bind(&app, id, "eve").await.expect("bound");
+
+    let request = ChangePasswordRequest {
+        old_password: PASSWORD.into(),
+        new_password: "another one".into(),
+        address: "10.0.0.1".into(),
+        kind: SessionKind::Rest.into(),
+    };
+    answer(app.user(id).change_password(request).await).expect("changed");
+
+    assert!(!app.account(id).await.wechat_bound);
+    assert_ne!(come(&app, "eve", "").await.expect("an account").user_id, id);
+    assert!(bind(&app, id, "ann").await.is_ok());
 }
 
 #[tokio::test]
