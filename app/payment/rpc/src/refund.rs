@@ -56,7 +56,7 @@ pub(crate) async fn begin(
     Ok((refund, again(tx, payment_sn).await?, true))
 }
 
-/// A refund that was refused is tried again, under its own number.
+/// A refund that was refused is tried again, as another attempt.
 ///
 /// # Errors
 /// [`Code::PaymentState`] if it is not one that was refused.
@@ -234,6 +234,7 @@ impl PaymentService {
         }
         let intent = RefundIntent {
             refund_sn: refund.sn.clone(),
+            attempt: refund.attempt,
             payment_sn: payment.sn.clone(),
             provider_ref: payment.provider_ref.clone(),
             amount_cents: refund.amount_cents,

@@ -91,12 +91,13 @@ impl PaymentService {
             ProviderState::Open | ProviderState::Unknown => return Ok(()),
             ProviderState::Captured {
                 amount_cents,
+                currency,
                 at_ms,
                 provider_ref,
             } => {
-                if amount_cents != payment.amount_cents {
+                if amount_cents != payment.amount_cents || currency != payment.currency {
                     let detail = "the provider's books hold another amount";
-                    let case = wrong_amount(payment, amount_cents, &payment.currency, &provider_ref, detail);
+                    let case = wrong_amount(payment, amount_cents, &currency, &provider_ref, detail);
                     self.open_case(case).await?;
                     return Err(Error::new(Code::Provider).source("the provider captured another amount"));
                 }

@@ -175,6 +175,7 @@ impl PaymentProvider for Sandbox {
             ChargeState::Open | ChargeState::Late => ProviderState::Open,
             ChargeState::Captured | ChargeState::Refunded => ProviderState::Captured {
                 amount_cents: charge.amount_cents,
+                currency: charge.currency,
                 at_ms: charge.captured_at_ms,
                 provider_ref: reference(&charge.payment_sn),
             },
@@ -256,6 +257,8 @@ impl PaymentProvider for Sandbox {
             event_id: said.event_id,
             payment_sn: said.payment_sn,
             refund_sn: said.refund_sn,
+            refund_attempt: 0,
+            provider_refund: String::new(),
             kind,
             total_cents: said.total_cents,
             payer_total_cents: said.payer_total_cents,
