@@ -9,6 +9,7 @@ use crate::cases::{self, NewCase};
 use crate::provider::{EventKind, PaymentProvider, ProviderEvent, TEXT};
 use crate::service::PaymentService;
 use crate::settle::{News, Recorded, wrong_amount};
+use crate::state::RefundState;
 use crate::store::refund::Refund;
 use crate::store::{self, Payment};
 
@@ -155,7 +156,8 @@ impl PaymentService {
                 .await;
         }
         if let Some(ours) = ours {
-            if event.refund_attempt != ours.attempt {
+            // One that stands refused has no other attempt on its way.
+            if event.refund_attempt != ours.attempt && ours.state != RefundState::Failed {
                 self.open_case(another_attempt(payment, &ours, &event)).await?;
             }
             return self.refund_succeeded(ours, Some(event.event_id)).await;

@@ -2,6 +2,7 @@
 
 mod calls;
 mod events;
+mod keys;
 
 use std::collections::HashMap;
 use std::sync::Arc;
