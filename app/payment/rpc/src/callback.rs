@@ -159,6 +159,9 @@ impl PaymentService {
             // One that stands refused has no other attempt on its way.
             if event.refund_attempt != ours.attempt && ours.state != RefundState::Failed {
                 self.open_case(another_attempt(payment, &ours, &event)).await?;
+                if ours.state == RefundState::Succeeded {
+                    return Ok(Recorded::Unchanged);
+                }
             }
             return self.refund_succeeded(ours, Some(event.event_id)).await;
         }

@@ -48,6 +48,7 @@ pub const MIGRATIONS: homestay_db::Migrations = &[
     (3, "sandbox", include_str!("../migrations/3_sandbox.sql")),
     (4, "payment_key", include_str!("../migrations/4_payment_key.sql")),
     (5, "money", include_str!("../migrations/5_money.sql")),
+    (7, "returned", include_str!("../migrations/7_returned.sql")),
 ];
 
 /// Who may call what.

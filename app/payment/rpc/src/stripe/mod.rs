@@ -117,18 +117,17 @@ impl Stripe {
 
     /// Posts under an Idempotency-Key. None: Stripe failed while it worked on the first request with that key, and repeats that
     /// failure as long as it knows the key; what it did stands in its books by now, and nothing more will come of the key.
-    async fn once<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        key: &str,
-        form: &Form,
-    ) -> Result<Option<Said<T>>> {
+    async fn once<T: DeserializeOwned>(&self, path: &str, key: &str, form: &Form) -> Result<Option<Said<T>>> {
         let request = self.http.post(format!("{}{path}", self.base_url)).form(form);
         let request = self.signed(request).header("idempotency-key", key);
         let answer = remote::send_any(request, self.timeout).await?;
         let replayed = answer.headers.get(REPLAYED).is_some_and(|it| it == "true");
         if answer.status.is_server_error() && replayed {
-            tracing::warn!(key, status = answer.status.as_u16(), "Stripe repeats a failure of its own");
+            tracing::warn!(
+                key,
+                status = answer.status.as_u16(),
+                "Stripe repeats a failure of its own"
+            );
             return Ok(None);
         }
         read(&answer.settled()?).map(Some)

@@ -1,11 +1,13 @@
 //! Refunds that are sent again, come back, or come from the provider's own hand.
 
+use std::time::Duration;
+
 use homestay_proto::payment as pb;
 use homestay_testkit::providers::{Fault, StripeSimulator, WechatSimulator};
 
 use super::books::assert_books;
 use super::road::{Outside, Road};
-use super::support::STAFF;
+use super::support::{STAFF, World};
 
 fn stripe(road: &Road) -> &StripeSimulator {
     match &road.outside {
@@ -29,7 +31,13 @@ async fn retry(road: &Road) {
         ..Default::default()
     };
     let mut staff = road.world.as_staff(STAFF);
-    let case = staff.list_cases(request).await.unwrap().into_inner().cases.remove(0);
+    let case = staff
+        .list_cases(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .cases
+        .remove(0);
     let request = pb::ResolveCaseRequest {
         id: case.id,
         resolution: "send it again".to_owned(),
@@ -63,12 +71,22 @@ async fn a_refund_that_failed_at_the_provider_is_sent_again_and_goes_back_once()
         assert_eq!(road.world.open_cases().await, ["refund_refused"]);
 
         retry(&road).await;
-        assert_eq!(refund_state(&road, &refund.sn).await, "pending", "{}", road.name());
+        assert_eq!(
+            refund_state(&road, &refund.sn).await,
+            "pending",
+            "{}",
+            road.name()
+        );
         // What was told of the first attempt says nothing of the second.
         for delivery in &failure {
             assert_eq!(road.deliver(delivery).await.0, 200);
         }
-        assert_eq!(refund_state(&road, &refund.sn).await, "pending", "{}", road.name());
+        assert_eq!(
+            refund_state(&road, &refund.sn).await,
+            "pending",
+            "{}",
+            road.name()
+        );
         let arrived = match &road.outside {
             Outside::Wechat(simulator) => simulator.end_refund(&format!("{}-1", refund.sn), "SUCCESS"),
             Outside::Stripe(simulator) => simulator.end_refund(&refund.sn, "succeeded"),
@@ -93,12 +111,52 @@ async fn a_refund_that_was_refused_when_it_was_asked_for_is_sent_again() {
         assert_eq!(refund_state(&road, &refund.sn).await, "failed");
         road.heal();
         retry(&road).await;
-        assert_eq!(refund_state(&road, &refund.sn).await, "succeeded", "{}", road.name());
+        assert_eq!(
+            refund_state(&road, &refund.sn).await,
+            "succeeded",
+            "{}",
+            road.name()
+        );
         road.deliver_all().await;
         assert_eq!(road.refunded(&payment.sn), (100, 1));
         assert_eq!(road.state(&payment.sn).await, "refunded");
         assert_eq!(road.world.open_cases().await, [] as [&str; 0]);
     }
+}
+
+#[tokio::test]
+async fn a_refund_that_bounces_after_it_had_succeeded_is_sent_again_and_booked_once() {
+    let road = Road::stripe().await;
+    let payment = road.paid(100).await;
+    let refund = road.world.refund(&payment.sn).await.unwrap();
+    assert_eq!(road.world.run_jobs().await, []);
+    road.deliver_all().await;
+    assert_eq!(road.state(&payment.sn).await, "refunded");
+    for arrives_by_callback in [true, false] {
+        assert!(stripe(&road).end_refund(&refund.sn, "failed"));
+        road.deliver_all().await;
+        assert_eq!(road.world.open_cases().await, ["refund_refused"]);
+        assert_eq!(road.refunded(&payment.sn).0, 0);
+        stripe(&road).refund_slowly();
+        retry(&road).await;
+        assert!(stripe(&road).end_refund(&refund.sn, "succeeded"));
+        if arrives_by_callback {
+            road.deliver_all().await;
+        } else {
+            drop(road.take());
+            road.world.clock.advance(Duration::from_secs(61));
+            road.world.sweep().await;
+        }
+        // Known to be there: nothing is on its way any more.
+        let on_its_way = "SELECT COUNT(*) FROM refund WHERE returned <> 0";
+        assert_eq!(road.world.count(on_its_way).await, 0);
+        assert_eq!(road.refunded(&payment.sn).0, 100);
+        assert_eq!(road.state(&payment.sn).await, "refunded");
+        assert_eq!(road.world.statuses().await, [1, 2]);
+        assert_books(&road.world).await;
+    }
+    assert_eq!(road.refunded(&payment.sn), (100, 3));
+    assert_eq!(road.world.open_cases().await, [] as [&str; 0]);
 }
 
 #[tokio::test]
@@ -157,7 +215,7 @@ async fn a_dashboard_refund_of_which_stripe_does_not_tell_whose_it_is_is_told_ag
 }
 
 #[tokio::test]
-async fn a_dashboard_refund_that_bounces_is_a_case() {
+async fn a_dashboard_refund_that_bounces_is_a_case_and_can_be_sent_again() {
     let road = Road::stripe().await;
     let payment = road.paid(1_000).await;
     assert!(stripe(&road).refund_in_dashboard(&payment.sn, 1_000));
@@ -173,4 +231,32 @@ async fn a_dashboard_refund_that_bounces_is_a_case() {
     }
     assert_eq!(road.world.open_cases().await, ["refund_refused"]);
     assert_eq!(road.world.count("SELECT COUNT(*) FROM refund").await, 1);
+    // Now we send it ourselves.
+    retry(&road).await;
+    road.deliver_all().await;
+    assert_eq!(road.refunded(&payment.sn), (1_000, 2));
+    assert_eq!(road.world.open_cases().await, [] as [&str; 0]);
+    assert_books(&road.world).await;
+}
+
+#[tokio::test]
+async fn money_that_the_books_hold_in_another_currency_pays_nothing() {
+    let world = World::start().await;
+    let order = world.order(25_600);
+    let payment = world.create(&order).await.unwrap();
+    let change = "UPDATE sandbox_charge SET state = 'captured', captured_at_ms = 1, currency = 'USD'";
+    world
+        .db
+        .db
+        .write(move |tx| {
+            Box::pin(async move {
+                sqlx::query(change).execute(&mut **tx).await?;
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+    let _ = world.close(&order).await;
+    assert_ne!(world.get(&payment.sn).await.state, "captured");
+    assert_eq!(world.open_cases().await, ["wrong_amount"]);
 }

@@ -209,14 +209,12 @@ impl WechatPay {
 
     fn state(&self, transaction: Transaction) -> Result<ProviderState> {
         Ok(match transaction.trade_state.as_str() {
-            "SUCCESS" | "REFUND" => {
-                ProviderState::Captured {
-                    amount_cents: transaction.amount.total,
-                    currency: or_cny(&transaction.amount.currency).to_owned(),
-                    at_ms: milliseconds(&transaction.success_time).unwrap_or_else(|| self.clock.now_ms()),
-                    provider_ref: transaction.transaction_id,
-                }
-            }
+            "SUCCESS" | "REFUND" => ProviderState::Captured {
+                amount_cents: transaction.amount.total,
+                currency: or_cny(&transaction.amount.currency).to_owned(),
+                at_ms: milliseconds(&transaction.success_time).unwrap_or_else(|| self.clock.now_ms()),
+                provider_ref: transaction.transaction_id,
+            },
             "CLOSED" | "REVOKED" => ProviderState::Closed,
             "PAYERROR" => ProviderState::Failed,
             "NOTPAY" | "USERPAYING" | "ACCEPT" => ProviderState::Open,

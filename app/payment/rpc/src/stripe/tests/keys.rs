@@ -107,7 +107,10 @@ async fn a_refund_that_failed_or_bounced_makes_room_for_another_and_one_on_its_w
     assert!(simulator.end_refund(sn, "succeeded"));
     assert_eq!(client.refund(&third).await.unwrap(), RefundOutcome::Succeeded);
     assert_eq!(
-        (simulator.refunds(), simulator.refunded(intent.payment_sn.as_str())),
+        (
+            simulator.refunds(),
+            simulator.refunded(intent.payment_sn.as_str())
+        ),
         (3, 400)
     );
 }
