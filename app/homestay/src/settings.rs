@@ -160,9 +160,7 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
         mqueue_mq::notifiers(&settings.notify, homestay_clock::Clock::system()).map(drop),
     )?;
     if !settings.demo {
-        if settings.payment.provider == payment_rpc::sandbox::NAME {
-            return refuse("payment.provider", "sandbox needs demo: true (HOMESTAY__DEMO)");
-        }
+        of("payment", settings.payment.validate_real())?;
         if settings.sample_data {
             return refuse("sample_data", "needs demo: true (HOMESTAY__DEMO)");
         }
@@ -286,5 +284,35 @@ mod tests {
         assert!(check(&settings).is_ok());
         settings.demo = false;
         assert_eq!(check(&settings).unwrap_err().key(), "payment.provider");
+        settings.payment.provider = "stripe".to_owned();
+        settings.sample_data = false;
+        check(&settings).unwrap();
+        type Change = fn(&mut payment_rpc::Config);
+        let cases: [(&str, Change); 4] = [
+            ("payment.stripe.secret_key", |payment| {
+                payment.stripe.secret_key = homestay_config::Secret::new("sk_test_hidden");
+            }),
+            ("payment.stripe.secret_key", |payment| {
+                payment.provider = "wechat".to_owned();
+                payment.stripe.secret_key = homestay_config::Secret::new("rk_test_hidden");
+            }),
+            ("payment.stripe.base_url", |payment| {
+                payment.stripe.base_url = "http://api.stripe.com".to_owned();
+            }),
+            ("payment.wechat.base_url", |payment| {
+                payment.wechat.base_url = "http://api.mch.weixin.qq.com".to_owned();
+            }),
+        ];
+        for (key, change) in cases {
+            let mut wrong = settings.clone();
+            change(&mut wrong.payment);
+            let error = check(&wrong).unwrap_err();
+            assert_eq!(error.key(), key);
+            assert!(!error.to_string().contains("hidden"), "{error}");
+            wrong.demo = true;
+            check(&wrong).unwrap();
+        }
+        settings.payment.stripe.secret_key = homestay_config::Secret::new("rk_live_hidden");
+        check(&settings).unwrap();
     }
 }

@@ -175,7 +175,7 @@ fn money(Booking { order, payments, .. }: &Booking) -> Vec<(&'static str, String
     }
     let left = order.charged_cents - order.refund_cents;
     // Of its own accord a provider gives a part back, and a person decides what that buys.
-    let given = payments.iter().any(|payment| payment.has_case) && left < order.total_cents;
+    let given = payments.iter().any(|payment| payment.has_case(TOO_LITTLE)) && left < order.total_cents;
     if stays && left != order.total_cents && !given {
         found.push((
             "confirmed_without_its_money",

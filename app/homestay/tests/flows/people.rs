@@ -187,7 +187,7 @@ async fn a_data_folder_of_a_demo_opens_to_no_demo_account_and_no_sandbox_without
         ),
         ("HOMESTAY__PAYMENT__PROVIDER", "stripe"),
         ("HOMESTAY__PAYMENT__PUBLIC_BASE_URL", "https://homestay.example"),
-        ("HOMESTAY__PAYMENT__STRIPE__SECRET_KEY", "sk_test_0123456789"),
+        ("HOMESTAY__PAYMENT__STRIPE__SECRET_KEY", "sk_live_0123456789"),
         ("HOMESTAY__PAYMENT__STRIPE__WEBHOOK_SECRETS", "whsec_0123456789"),
     ];
 

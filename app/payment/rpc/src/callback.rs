@@ -9,7 +9,8 @@ use crate::cases::{self, NewCase};
 use crate::provider::{EventKind, PaymentProvider, ProviderEvent, TEXT};
 use crate::service::PaymentService;
 use crate::settle::{News, Recorded, is_disputed, wrong_amount};
-use crate::state::State;
+use crate::state::{RefundState, State};
+use crate::store::refund::Refund;
 use crate::store::{self, Payment};
 
 static CALLBACKS: LazyLock<IntCounterVec> = LazyLock::new(|| {
@@ -85,13 +86,23 @@ impl PaymentService {
         let provider = self
             .provider_named(provider)
             .map_err(|_| refused("no such provider"))?;
-        let event = provider.parse_callback(headers, body, self.clock.now_ms())?;
+        let mut event = provider.parse_callback(headers, body, self.clock.now_ms())?;
         let moves_money = matches!(event.kind, EventKind::Captured | EventKind::Refunded);
         if event.kind == EventKind::Other {
             return Ok(Recorded::Ignored);
         }
         let payment = if event.payment_sn.is_empty() {
-            store::by_provider_ref(self.db.read(), &event.provider_ref).await?
+            match store::by_provider_ref(self.db.read(), &event.provider_ref).await? {
+                Some(payment) => Some(payment),
+                // Perhaps ours, and what tells us the provider's number of it has not come yet.
+                None => match provider.payment_of(&event.provider_ref).await? {
+                    Some(sn) => {
+                        event.payment_sn = sn;
+                        store::by_sn(self.db.read(), &event.payment_sn).await?
+                    }
+                    None => None,
+                },
+            }
         } else {
             store::by_sn(self.db.read(), &event.payment_sn).await?
         };
@@ -110,14 +121,7 @@ impl PaymentService {
             EventKind::Failed => self.record(&payment, event.event_id, News::Failed).await,
             EventKind::Closed => self.record(&payment, event.event_id, News::Closed).await,
             EventKind::Refunded => self.refunded(&payment, event).await,
-            EventKind::RefundFailed => {
-                let refund = store::refund::by_sn(self.db.read(), &event.refund_sn).await?;
-                match refund.filter(|refund| refund.payment_sn == payment.sn) {
-                    Some(refund) => self.refund_refused(&payment, &refund, "told by callback").await,
-                    // One that somebody made at the provider: nothing of ours waits for it.
-                    None => Ok(Recorded::Ignored),
-                }
-            }
+            EventKind::RefundFailed => self.refund_failed(&payment, event).await,
             EventKind::Other => Ok(Recorded::Ignored),
         }
     }
@@ -150,14 +154,16 @@ impl PaymentService {
                 .await;
         }
         if let Some(ours) = ours {
+            // One that stands refused has no other attempt on its way.
+            if event.refund_attempt != ours.attempt && ours.state != RefundState::Failed {
+                self.open_case(another_attempt(payment, &ours, &event)).await?;
+                if ours.state == RefundState::Succeeded {
+                    return Ok(Recorded::Unchanged);
+                }
+            }
             return self.refund_succeeded(ours, Some(event.event_id)).await;
         }
-        let number = if event.refund_sn.is_empty() {
-            &event.event_id
-        } else {
-            &event.refund_sn
-        };
-        let key = format!("provider:{number}");
+        let key = key_of(&event);
         let tell =
             || self.refunded_by_provider(payment, key.clone(), event.total_cents, event.event_id.clone());
         match tell().await {
@@ -193,6 +199,36 @@ impl PaymentService {
         refused
     }
 
+    /// A refund will not happen, or its money has come back to us: of ours, or of one that somebody made at the provider.
+    async fn refund_failed(&self, payment: &Payment, event: ProviderEvent) -> Result<Recorded> {
+        let ours = match event.refund_sn.as_str() {
+            "" => None,
+            sn => store::refund::by_sn(self.db.read(), sn).await?,
+        };
+        if let Some(ours) = ours.filter(|refund| refund.payment_sn == payment.sn) {
+            // An attempt that a person has answered by another says nothing of that.
+            if event.refund_attempt < ours.attempt {
+                return Ok(Recorded::Unchanged);
+            }
+            return self.refund_refused(payment, &ours, "told by callback").await;
+        }
+        let key = key_of(&event);
+        // The key had the status behind it once.
+        let older = format!("{key}:");
+        let known = store::refund::of_payment(self.db.read(), payment.sn.as_str()).await?;
+        match known
+            .iter()
+            .find(|refund| refund.key == key || refund.key.starts_with(&older))
+        {
+            Some(booked) => {
+                let failure = "told by callback, of a refund made at the provider";
+                self.refund_refused(payment, booked, failure).await
+            }
+            // Nothing of it was booked.
+            None => Ok(Recorded::Ignored),
+        }
+    }
+
     async fn another_amount(&self, payment: &Payment, event: &ProviderEvent, what: &str) -> Result<Recorded> {
         let case = wrong_amount(
             payment,
@@ -203,6 +239,30 @@ impl PaymentService {
         );
         self.open_case(case).await?;
         Err(refused("another amount"))
+    }
+}
+
+/// Under which key a refund that the provider made by itself is booked: the same for all that is told of it.
+fn key_of(event: &ProviderEvent) -> String {
+    let numbers = [&event.refund_sn, &event.provider_refund, &event.event_id];
+    let number = numbers.into_iter().find(|number| !number.is_empty());
+    format!("provider:{}", number.map_or("", String::as_str))
+}
+
+/// The case of a refund whose earlier attempt went back, though a person has sent it again since: perhaps both did.
+fn another_attempt(payment: &Payment, refund: &Refund, event: &ProviderEvent) -> NewCase {
+    NewCase {
+        refund_sn: refund.sn.to_string(),
+        amount_cents: event.total_cents,
+        detail: format!(
+            "attempt {} of this refund went back, the last one sent is {}: see at the provider that not both did",
+            event.refund_attempt, refund.attempt
+        ),
+        ..cases::about(
+            cases::PROVIDER_REFUND,
+            payment,
+            format!("{}:attempt:{}", refund.sn, event.refund_attempt),
+        )
     }
 }
 

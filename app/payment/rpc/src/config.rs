@@ -100,6 +100,21 @@ impl Config {
         Ok(())
     }
 
+    /// Checks what holds outside of a demonstration, where real money is moved.
+    ///
+    /// # Errors
+    /// [`homestay_error::Code::InvalidArgument`] naming the key within `payment`.
+    pub fn validate_real(&self) -> Result<()> {
+        if self.provider == crate::sandbox::NAME {
+            return Err(Error::invalid(
+                "provider",
+                "sandbox needs demo: true (HOMESTAY__DEMO)",
+            ));
+        }
+        within("wechat", encrypted("base_url", &self.wechat.base_url))?;
+        within("stripe", self.stripe.validate_real())
+    }
+
     /// Whether WeChat Pay is configured.
     #[must_use]
     pub fn has_wechat(&self) -> bool {
@@ -122,6 +137,17 @@ pub(crate) fn address(key: &'static str, url: &str) -> Result<()> {
         return Err(Error::invalid(
             key,
             "must begin with http:// or https:// and name a host",
+        ));
+    }
+    Ok(())
+}
+
+/// Checks the address of a provider of real money.
+pub(crate) fn encrypted(key: &'static str, url: &str) -> Result<()> {
+    if !url.starts_with("https://") {
+        return Err(Error::invalid(
+            key,
+            "must begin with https:// except with demo: true (HOMESTAY__DEMO)",
         ));
     }
     Ok(())

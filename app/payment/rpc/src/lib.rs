@@ -49,6 +49,7 @@ pub const MIGRATIONS: homestay_db::Migrations = &[
     (4, "payment_key", include_str!("../migrations/4_payment_key.sql")),
     (5, "money", include_str!("../migrations/5_money.sql")),
     (6, "disputed", include_str!("../migrations/6_disputed.sql")),
+    (7, "returned", include_str!("../migrations/7_returned.sql")),
 ];
 
 /// Who may call what.

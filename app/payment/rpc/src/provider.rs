@@ -66,6 +66,8 @@ pub enum ProviderState {
     Captured {
         /// What was charged before any coupon of the provider's.
         amount_cents: i64,
+        /// ISO 4217.
+        currency: String,
         /// When, unix milliseconds.
         at_ms: i64,
         /// The provider's own number.
@@ -88,11 +90,14 @@ pub enum CloseOutcome {
     AlreadyCaptured,
 }
 
-/// What a provider is to pay back. Its refund number is the idempotency key: asking twice refunds once.
+/// What a provider is to pay back. Its [`RefundIntent::number`] is the idempotency key: asking twice refunds once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefundIntent {
     /// Our number of the refund.
     pub refund_sn: RefundSn,
+    /// How often a person has sent it again after it was refused. Providers answer a number that has failed with its failure
+    /// for ever, so each attempt has a number of its own.
+    pub attempt: i64,
     /// The payment.
     pub payment_sn: PaymentSn,
     /// The provider's own number of the payment.
@@ -105,6 +110,33 @@ pub struct RefundIntent {
     pub currency: String,
     /// For the payer.
     pub reason: String,
+}
+
+impl RefundIntent {
+    /// The number under which the provider knows this attempt.
+    #[must_use]
+    pub fn number(&self) -> String {
+        self.number_of(self.attempt)
+    }
+
+    /// The number under which the provider knows another attempt.
+    #[must_use]
+    pub fn number_of(&self, attempt: i64) -> String {
+        match attempt {
+            0 => self.refund_sn.to_string(),
+            _ => format!("{}-{attempt}", self.refund_sn),
+        }
+    }
+}
+
+/// Our number of a refund and the attempt, of a number as [`RefundIntent::number`] makes it; none of any other.
+pub(crate) fn read_refund_number(text: &str) -> Option<(RefundSn, i64)> {
+    if let Ok(sn) = text.parse() {
+        return Some((sn, 0));
+    }
+    let (sn, attempt) = text.rsplit_once('-')?;
+    let attempt = attempt.parse().ok().filter(|attempt| *attempt > 0)?;
+    Some((sn.parse().ok()?, attempt))
 }
 
 /// How refunding went.
@@ -144,6 +176,10 @@ pub struct ProviderEvent {
     pub payment_sn: String,
     /// Our number of the refund; empty if it is about none, or the provider refunded of its own accord.
     pub refund_sn: String,
+    /// Which [`RefundIntent::attempt`] of that refund it is about.
+    pub refund_attempt: i64,
+    /// The provider's own number of the refund, the same in all that is told of it; empty if it is about none.
+    pub provider_refund: String,
     /// What happened.
     pub kind: EventKind,
     /// What was charged or, of an event about a refund, what that refund is about: the amount to be compared.
@@ -166,6 +202,8 @@ impl ProviderEvent {
             event_id,
             payment_sn: String::new(),
             refund_sn: String::new(),
+            refund_attempt: 0,
+            provider_refund: String::new(),
             kind: EventKind::Other,
             total_cents: 0,
             payer_total_cents: 0,
@@ -176,7 +214,7 @@ impl ProviderEvent {
     }
 }
 
-/// A payment provider. Every call may be repeated: payment and refund numbers are its idempotency keys.
+/// A payment provider. Every call may be repeated: the numbers of payments and of refunds' attempts are its idempotency keys.
 ///
 /// A provider that does not answer is [`homestay_error::Code::Provider`] (or another transient code): nothing is known then
 /// about what it did.
@@ -215,8 +253,15 @@ pub trait PaymentProvider: std::fmt::Debug + Send + Sync {
     /// Makes an open payment unpayable.
     async fn close(&self, intent: &PrepayIntent) -> Result<CloseOutcome>;
 
-    /// Pays back. Asked again with the same number it answers how the refund stands.
+    /// Pays back. Asked again with the same number it answers how the refund stands. What an earlier attempt came to after all
+    /// counts for a later one, so that none pays what another has paid.
     async fn refund(&self, intent: &RefundIntent) -> Result<RefundOutcome>;
+
+    /// Our number of the payment that the provider knows under this number of its own; none if it is nothing to us.
+    async fn payment_of(&self, provider_ref: &str) -> Result<Option<String>> {
+        let _ = provider_ref;
+        Ok(None)
+    }
 
     /// Checks signature and time of a callback, then reads it. Header names are in lower case.
     ///
@@ -234,5 +279,29 @@ pub trait PaymentProvider: std::fmt::Debug + Send + Sync {
     fn refusal(&self, error: &Error) -> (&'static str, &'static str) {
         let _ = error;
         (TEXT, "FAIL")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_of_refunds_are_read_back_and_no_others() {
+        let sn: RefundSn = "RFD2026112110160000000002".parse().unwrap();
+        for (text, read) in [
+            ("RFD2026112110160000000002", Some(0)),
+            ("RFD2026112110160000000002-1", Some(1)),
+            ("RFD2026112110160000000002-12", Some(12)),
+            ("RFD2026112110160000000002-0", None),
+            ("RFD2026112110160000000002--1", None),
+            ("RFD2026112110160000000002-", None),
+            ("RFD2026112110160000000002-x", None),
+            ("50300000002026-1", None),
+            ("", None),
+        ] {
+            let expected = read.map(|attempt| (sn.clone(), attempt));
+            assert_eq!(read_refund_number(text), expected, "{text}");
+        }
     }
 }

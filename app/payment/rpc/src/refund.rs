@@ -19,7 +19,7 @@ use crate::service::{CHANGES, PaymentService, REFUNDS_FAILED};
 use crate::settle::{Recorded, status_event};
 use crate::state::{RefundState, State};
 use crate::store::refund::{self as rows, Refund};
-use crate::store::{self, Payment};
+use crate::store::{self, Payment, returned};
 
 /// Longest reason that is kept; providers show little more.
 const REASON: usize = 200;
@@ -58,13 +58,15 @@ pub(crate) async fn begin(
     Ok((refund, again(tx, payment_sn).await?, true))
 }
 
-/// A refund that was refused is tried again, under its own number.
+/// A refund that was refused, or whose money came back to us, is tried again, as another attempt.
 ///
 /// # Errors
-/// [`Code::PaymentState`] if it is not one that was refused.
+/// [`Code::PaymentState`] if it is neither.
 pub(crate) async fn retry(tx: &mut Tx, ids: &Ids, refund_sn: &str, now_ms: i64) -> Result<()> {
     lock_of_refund(tx, refund_sn).await?;
-    if !rows::change(tx, refund_sn, RefundState::Pending, "", now_ms).await? {
+    if !rows::change(tx, refund_sn, RefundState::Pending, "", now_ms).await?
+        && !returned::send_again(tx, refund_sn, now_ms).await?
+    {
         return Err(Error::with(Code::PaymentState, "this refund was not refused"));
     }
     let refund = rows::by_sn(&mut **tx, refund_sn)
@@ -146,12 +148,21 @@ async fn arrived(tx: &mut Tx, ids: &Ids, refund: &Refund, over: i64, now_ms: i64
 async fn succeeded(tx: &mut Tx, ids: &Ids, refund: &Refund, now_ms: i64) -> Result<Option<Payment>> {
     locked(tx, refund.payment_sn.as_str()).await?;
     if !rows::change(tx, refund.sn.as_str(), RefundState::Succeeded, "", now_ms).await? {
+        if returned::arrived(tx, refund.sn.as_str(), now_ms).await? {
+            let (case, why) = (of_return(&refund.sn), "the money went back again");
+            cases::void(tx, ids, cases::REFUND_REFUSED, &case, why, now_ms).await?;
+        }
         return Ok(None);
     }
     let payment = arrived(tx, ids, refund, 0, now_ms).await?;
     let why = "the money went back";
     cases::void(tx, ids, cases::REFUND_REFUSED, refund.sn.as_str(), why, now_ms).await?;
     Ok(Some(payment))
+}
+
+/// Reference of the case of money that came back to us.
+fn of_return(refund: &RefundSn) -> String {
+    format!("{refund}:returned")
 }
 
 /// The provider gave money back without us.
@@ -308,11 +319,13 @@ impl PaymentService {
     /// [`Code::Provider`] and other transient codes if the provider does not answer: ask again.
     pub(crate) async fn execute_refund(&self, refund_sn: &str) -> Result<(Refund, Payment)> {
         let (refund, payment) = self.refund_and_payment(refund_sn).await?;
-        if refund.state != RefundState::Pending {
+        if refund.state != RefundState::Pending && !returned::is_sent_again(self.db.read(), refund_sn).await?
+        {
             return Ok((refund, payment));
         }
         let intent = RefundIntent {
             refund_sn: refund.sn.clone(),
+            attempt: refund.attempt,
             payment_sn: payment.sn.clone(),
             provider_ref: payment.provider_ref.clone(),
             amount_cents: refund.amount_cents,
@@ -413,14 +426,13 @@ impl PaymentService {
                         cases::open_again(tx, &ids, &case, "service/payment-rpc", now_ms).await?;
                         return Ok(true);
                     }
-                    let now = rows::by_sn(&mut **tx, sn.as_str()).await?;
-                    if now.is_some_and(|now| now.state == RefundState::Succeeded) {
+                    if returned::came_back(tx, sn.as_str(), now_ms).await? {
                         let case = NewCase {
                             detail: format!("refused after it had succeeded: {failure}"),
-                            reference: format!("{sn}:returned"),
+                            reference: of_return(&sn),
                             ..case
                         };
-                        cases::open(tx, &ids, &case, now_ms).await?;
+                        cases::open_again(tx, &ids, &case, "service/payment-rpc", now_ms).await?;
                     }
                     Ok(false)
                 })

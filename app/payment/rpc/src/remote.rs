@@ -10,12 +10,25 @@ use reqwest::{RequestBuilder, StatusCode};
 /// Longest answer that is read.
 const LIMIT_BYTES: usize = 1 << 20;
 
-/// What a provider answered: neither a failure of its own nor a wish for fewer calls.
+/// What a provider answered.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The answer, if it is neither a failure of the provider's own nor a wish for fewer calls.
+    ///
+    /// # Errors
+    /// [`Code::Provider`]: nothing is known then about what it did.
+    pub(crate) fn settled(self) -> Result<Self> {
+        if self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(unsettled(format!("the provider answered {}", self.status)));
+        }
+        Ok(self)
+    }
 }
 
 /// Sends a request and waits for the answer, no longer than `timeout`, and than the caller waits for us.
@@ -24,6 +37,14 @@ pub(crate) struct Answer {
 /// [`Code::Provider`] if the provider cannot be reached, does not answer in time, or answers 5xx or 429: nothing is known then
 /// about what it did.
 pub(crate) async fn send(request: RequestBuilder, timeout: Duration) -> Result<Answer> {
+    send_any(request, timeout).await?.settled()
+}
+
+/// The same, whatever the answer is.
+///
+/// # Errors
+/// [`Code::Provider`] if there is none.
+pub(crate) async fn send_any(request: RequestBuilder, timeout: Duration) -> Result<Answer> {
     let timeout = deadline::left().map_or(timeout, |left| left.min(timeout));
     // No address in the error: it may hold numbers that are nobody else's business.
     let silent = |cause: reqwest::Error| unsettled(cause.without_url());
@@ -36,9 +57,6 @@ pub(crate) async fn send(request: RequestBuilder, timeout: Duration) -> Result<A
             return Err(unsettled("the provider's answer is too long"));
         }
         body.extend_from_slice(&chunk);
-    }
-    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        return Err(unsettled(format!("the provider answered {status}")));
     }
     Ok(Answer {
         status,

@@ -91,13 +91,14 @@ impl PaymentService {
             ProviderState::Open | ProviderState::Unknown => return Ok(()),
             ProviderState::Captured {
                 amount_cents,
+                currency,
                 at_ms,
                 provider_ref,
             } => {
-                if amount_cents != payment.amount_cents {
+                if amount_cents != payment.amount_cents || currency != payment.currency {
                     let taken = Taken {
                         cents: amount_cents,
-                        currency: payment.currency.clone(),
+                        currency,
                         at_ms,
                         provider_ref,
                     };
@@ -116,7 +117,8 @@ impl PaymentService {
 
 /// Whether a provider's books hold another amount than was asked for.
 pub(crate) fn is_disputed(payment: &Payment, answer: &ProviderState) -> bool {
-    matches!(answer, ProviderState::Captured { amount_cents, .. } if *amount_cents != payment.amount_cents)
+    matches!(answer, ProviderState::Captured { amount_cents, currency, .. }
+        if *amount_cents != payment.amount_cents || *currency != payment.currency)
 }
 
 /// What a provider has taken instead of what was asked for.

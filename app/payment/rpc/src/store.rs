@@ -62,6 +62,7 @@ macro_rules! payment_columns {
 pub(crate) mod case;
 pub(crate) mod ledger;
 pub(crate) mod refund;
+pub(crate) mod returned;
 pub(crate) mod sweep;
 
 fn payment(row: &AnyRow) -> Result<Payment> {

@@ -1,6 +1,7 @@
 //! Payment-rpc behind its guard, over a real database, a fake order-rpc, and the sandbox with faults in front of it. Its
 //! callbacks travel over HTTP to a small listener that hands them to the Callback method.
 
+mod again;
 mod books;
 mod callback;
 mod cases;

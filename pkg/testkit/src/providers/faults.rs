@@ -17,6 +17,10 @@ pub enum Fault {
     Slow(Duration),
     /// It refuses with this code of its own.
     Refuse(&'static str),
+    /// It begins, and fails: it answers 500 and has done nothing. Stripe answers so for ever under that key.
+    Broken,
+    /// It does what is asked, and fails before it can say so: it answers 500. Stripe answers so for ever under that key.
+    BrokenAfter,
     /// It does what is asked, and somebody else signs the answer.
     Forged,
 }

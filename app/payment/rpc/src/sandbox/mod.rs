@@ -25,7 +25,7 @@ pub use signature::{HEADER, sign, verify};
 use crate::config::Config;
 use crate::provider::{
     CloseOutcome, EventKind, PaymentProvider, Prepay, PrepayIntent, ProviderEvent, ProviderState,
-    RefundIntent, RefundOutcome,
+    RefundIntent, RefundOutcome, read_refund_number,
 };
 
 /// The provider's name.
@@ -175,6 +175,7 @@ impl PaymentProvider for Sandbox {
             ChargeState::Open | ChargeState::Late => ProviderState::Open,
             ChargeState::Captured | ChargeState::Refunded => ProviderState::Captured {
                 amount_cents: charge.amount_cents,
+                currency: charge.currency,
                 at_ms: charge.captured_at_ms,
                 provider_ref: reference(&charge.payment_sn),
             },
@@ -207,7 +208,8 @@ impl PaymentProvider for Sandbox {
         self.db
             .write(move |tx| {
                 Box::pin(async move {
-                    let (sn, key) = (intent.payment_sn.as_str(), intent.refund_sn.as_str());
+                    let (sn, number) = (intent.payment_sn.as_str(), intent.number());
+                    let key = number.as_str();
                     let done = charge::refund(tx, sn, intent.amount_cents, key, now_ms).await?;
                     let Some(charge) = charge::by_payment(&mut **tx, sn).await? else {
                         return Ok(RefundOutcome::Refused("no such charge".to_owned()));
@@ -251,11 +253,17 @@ impl PaymentProvider for Sandbox {
             "refund_failed" => EventKind::RefundFailed,
             _ => return Err(refused("unknown kind")),
         };
+        let (refund_sn, refund_attempt) = match read_refund_number(&said.refund_sn) {
+            Some((sn, attempt)) => (sn.into(), attempt),
+            None => (said.refund_sn, 0),
+        };
         Ok(ProviderEvent {
             provider_ref: reference(&said.payment_sn),
             event_id: said.event_id,
             payment_sn: said.payment_sn,
-            refund_sn: said.refund_sn,
+            refund_sn,
+            refund_attempt,
+            provider_refund: String::new(),
             kind,
             total_cents: said.total_cents,
             payer_total_cents: said.payer_total_cents,

@@ -80,13 +80,15 @@ async fn mark(tx: &mut Tx, set: &'static str, sns: Vec<String>, now_ms: i64) -> 
     Ok(())
 }
 
-/// Numbers of refunds that are pending since before `before_ms`, at most 50, those first that were touched longest ago.
+/// Numbers of refunds that are pending, or on their way again, since before `before_ms`, at most 50, those first that were touched longest ago.
 pub(crate) async fn stuck_refunds<'e>(
     on: impl Executor<'e, Database = Any>,
     before_ms: i64,
 ) -> Result<Vec<String>> {
     let rows = sqlx::query(
-        "SELECT sn FROM refund WHERE state = 'pending' AND updated_at_ms < $1 ORDER BY updated_at_ms LIMIT 50",
+        "SELECT sn FROM (SELECT sn, updated_at_ms FROM refund WHERE state = 'pending' AND updated_at_ms < $1 \
+         UNION ALL SELECT sn, updated_at_ms FROM refund WHERE returned = 2 AND updated_at_ms < $1) r \
+         ORDER BY updated_at_ms LIMIT 50",
     )
     .bind(before_ms)
     .fetch_all(on)
@@ -97,7 +99,7 @@ pub(crate) async fn stuck_refunds<'e>(
 /// Counts a refund that is still stuck as touched now; false if somebody else was first.
 pub(crate) async fn touch_refund(tx: &mut Tx, sn: String, before_ms: i64, now_ms: i64) -> Result<bool> {
     let done = sqlx::query(
-        "UPDATE refund SET updated_at_ms = $1 WHERE sn = $2 AND state = 'pending' AND updated_at_ms < $3",
+        "UPDATE refund SET updated_at_ms = $1 WHERE sn = $2 AND (state = 'pending' OR returned = 2) AND updated_at_ms < $3",
     )
     .bind(now_ms)
     .bind(sn)

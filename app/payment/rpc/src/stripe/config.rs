@@ -76,6 +76,27 @@ impl StripeConfig {
         Ok(())
     }
 
+    /// Checks what holds where real money is moved: no key of Stripe's test mode, no talk that anybody can read.
+    ///
+    /// # Errors
+    /// [`homestay_error::Code::InvalidArgument`] naming the key within `payment.stripe`.
+    pub fn validate_real(&self) -> Result<()> {
+        if !self.secret_key.is_empty() && !self.is_live() {
+            return Err(Error::invalid(
+                "secret_key",
+                "is of Stripe's test mode, in which no money moves: only with demo: true (HOMESTAY__DEMO)",
+            ));
+        }
+        crate::config::encrypted("base_url", &self.base_url)
+    }
+
+    /// Whether the key moves real money.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        let key = self.secret_key.expose();
+        !(key.starts_with("sk_test_") || key.starts_with("rk_test_"))
+    }
+
     /// Each signing secret.
     pub(super) fn secrets(&self) -> Vec<String> {
         let texts = self.webhook_secrets.expose().split(',').map(str::trim);

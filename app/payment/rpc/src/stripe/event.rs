@@ -23,6 +23,10 @@ impl Stripe {
         let header = headers.get(signature::HEADER).map(String::as_str);
         signature::verify(&self.webhook_secrets, header, body, now_ms)?;
         let event: Event = serde_json::from_slice(body).map_err(|_| refused("unreadable body"))?;
+        // A test endpoint's secret beside the live one must not let play money pay.
+        if event.livemode != Some(self.live) {
+            return Err(refused("of the other mode, live or test, than our key"));
+        }
         match event.kind.as_str() {
             "checkout.session.completed"
             | "checkout.session.async_payment_succeeded"
@@ -66,6 +70,8 @@ fn about_session(event: Event) -> Result<ProviderEvent> {
         event_id: event.id,
         payment_sn: ours.into(),
         refund_sn: String::new(),
+        refund_attempt: 0,
+        provider_refund: String::new(),
         kind,
         total_cents: total,
         payer_total_cents: total,
@@ -100,6 +106,8 @@ fn about_refund(event: Event) -> Result<ProviderEvent> {
         } else {
             String::new()
         },
+        refund_attempt: refund.attempt(),
+        provider_refund: refund.id,
         kind,
         total_cents: total,
         payer_total_cents: total,

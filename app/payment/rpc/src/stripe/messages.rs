@@ -8,6 +8,8 @@ use serde::Deserialize;
 pub(super) const PAYMENT_SN: &str = "payment_sn";
 /// Key of our refund number.
 pub(super) const REFUND_SN: &str = "refund_sn";
+/// Key of the attempt of our refund; none is the first.
+pub(super) const ATTEMPT: &str = "attempt";
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Session {
@@ -78,9 +80,17 @@ pub(super) struct Intent {
     pub currency: String,
     #[serde(default)]
     pub latest_charge: Option<ChargeOrId>,
+    #[serde(default)]
+    pub metadata: Option<HashMap<String, String>>,
 }
 
 impl Intent {
+    /// Our payment number.
+    pub fn payment_sn(&self) -> Option<&str> {
+        let metadata = self.metadata.as_ref()?;
+        metadata.get(PAYMENT_SN).map(String::as_str)
+    }
+
     /// When the money came, unix milliseconds, where the charge was asked for.
     pub fn paid_at_ms(&self) -> Option<i64> {
         match &self.latest_charge {
@@ -120,6 +130,16 @@ impl Refund {
         let known = self.metadata.as_ref().and_then(|metadata| metadata.get(key));
         known.map_or("", String::as_str)
     }
+
+    /// Whether its money has stayed, or come back to us.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.status.as_deref(), Some("failed" | "canceled"))
+    }
+
+    /// Which attempt of our refund it is.
+    pub fn attempt(&self) -> i64 {
+        self.metadata(ATTEMPT).parse().unwrap_or_default()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -135,6 +155,8 @@ pub(super) struct Event {
     #[serde(rename = "type")]
     pub kind: String,
     pub created: i64,
+    #[serde(default)]
+    pub livemode: Option<bool>,
     pub data: Data,
 }
 

@@ -1,7 +1,8 @@
 //! Stripe: a hosted pay page (Checkout Session) a payment, refunds of its payment intent.
 //!
 //! Our payment and refund numbers are the `Idempotency-Key`s and stand in the metadata, so that every event leads back to
-//! them. Stripe keeps a session open for at least half an hour, our orders may want less: a session gets the order's end plus
+//! them. A key keeps the answer that was given under it, also a refusal or a 500: an attempt to refund has a key of its own, and
+//! a 500 that Stripe repeats gives way to a further key (`once`). Stripe keeps a session open for at least half an hour, our orders may want less: a session gets the order's end plus
 //! that half hour as `expires_at`, a backstop only, and closing the order expires it through the API (`CloseForOrder`). A
 //! payer who is faster than that has paid a closed order: late money, as with any provider.
 
@@ -9,6 +10,7 @@ mod config;
 mod event;
 mod messages;
 mod money;
+mod refunds;
 mod signature;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -23,12 +25,12 @@ use serde::de::DeserializeOwned;
 
 pub use config::StripeConfig;
 
-use self::messages::{Intent, List, Problem, REFUND_SN, Refund, Refusal, Session};
+use self::messages::{Intent, Problem, Refusal, Session};
 use crate::provider::{
     CloseOutcome, PaymentProvider, Prepay, PrepayIntent, ProviderEvent, ProviderState, RefundIntent,
     RefundOutcome,
 };
-use crate::remote::{self, cut, unsettled};
+use crate::remote::{self, Answer, cut, unsettled};
 
 /// The provider's name.
 pub const NAME: &str = "stripe";
@@ -37,6 +39,10 @@ pub const NAME: &str = "stripe";
 const VERSION: &str = "2024-06-20";
 /// Stripe's shortest life of a session, and a minute for the way.
 const BACKSTOP_MS: i64 = 31 * 60_000;
+/// How many keys one request may have had that Stripe answers with a failure of its own for ever.
+const KEYS: usize = 4;
+/// Says that an answer is the one that was given to this key before.
+const REPLAYED: &str = "idempotent-replayed";
 /// Longest value of a metadata key, and longest name that is shown, bytes.
 const TEXT: usize = 250;
 
@@ -46,6 +52,8 @@ pub struct Stripe {
     clock: Clock,
     base_url: String,
     secret_key: String,
+    /// Whether it moves real money.
+    live: bool,
     webhook_secrets: Vec<String>,
     success_url: String,
     cancel_url: String,
@@ -68,6 +76,14 @@ enum Said<T> {
     No(Problem),
 }
 
+/// The key of a request, after `round` others that were given up.
+fn key(number: &str, round: usize) -> String {
+    match round {
+        0 => number.to_owned(),
+        _ => format!("{number}.{round}"),
+    }
+}
+
 impl Stripe {
     /// A client for the account in `config`. Payers come back to `public_base_url` unless it says otherwise.
     ///
@@ -81,6 +97,7 @@ impl Stripe {
             clock,
             base_url: config.base_url.trim_end_matches('/').to_owned(),
             secret_key: config.secret_key.expose().to_owned(),
+            live: config.is_live(),
             webhook_secrets: config.secrets(),
             success_url: or_home(&config.success_url),
             cancel_url: or_home(&config.cancel_url),
@@ -93,46 +110,37 @@ impl Stripe {
         self.call(request).await
     }
 
-    async fn post<T: DeserializeOwned>(&self, path: &str, key: Option<&str>, form: &Form) -> Result<Said<T>> {
-        let mut request = self.http.post(format!("{}{path}", self.base_url)).form(form);
-        if let Some(key) = key {
-            request = request.header("idempotency-key", key);
-        }
+    async fn post<T: DeserializeOwned>(&self, path: &str, form: &Form) -> Result<Said<T>> {
+        let request = self.http.post(format!("{}{path}", self.base_url)).form(form);
         self.call(request).await
     }
 
-    async fn call<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<Said<T>> {
-        let request = request
-            .bearer_auth(&self.secret_key)
-            .header("stripe-version", VERSION);
-        let answer = remote::send(request, self.timeout).await?;
-        if answer.status.is_success() {
-            let read = serde_json::from_slice(&answer.body);
-            return read
-                .map(Said::Done)
-                .map_err(|_| unsettled("Stripe's answer cannot be read"));
-        }
-        let refusal: Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let problem = refusal.error;
-        // Our key is wrong, or the same key is being worked on: neither is a no to this payment.
-        let passes = matches!(
-            answer.status,
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::CONFLICT
-        );
-        if passes || problem.kind.is_empty() {
-            tracing::error!(
+    /// Posts under an Idempotency-Key. None: Stripe failed while it worked on the first request with that key, and repeats that
+    /// failure as long as it knows the key; what it did stands in its books by now, and nothing more will come of the key.
+    async fn once<T: DeserializeOwned>(&self, path: &str, key: &str, form: &Form) -> Result<Option<Said<T>>> {
+        let request = self.http.post(format!("{}{path}", self.base_url)).form(form);
+        let request = self.signed(request).header("idempotency-key", key);
+        let answer = remote::send_any(request, self.timeout).await?;
+        let replayed = answer.headers.get(REPLAYED).is_some_and(|it| it == "true");
+        if answer.status.is_server_error() && replayed {
+            tracing::warn!(
+                key,
                 status = answer.status.as_u16(),
-                kind = problem.kind,
-                code = problem.code,
-                "Stripe does not take our calls"
+                "Stripe repeats a failure of its own"
             );
-            return Err(unsettled(format!(
-                "Stripe answered {} {}",
-                answer.status,
-                words(&problem)
-            )));
+            return Ok(None);
         }
-        Ok(Said::No(problem))
+        read(&answer.settled()?).map(Some)
+    }
+
+    fn signed(&self, request: RequestBuilder) -> RequestBuilder {
+        request
+            .bearer_auth(&self.secret_key)
+            .header("stripe-version", VERSION)
+    }
+
+    async fn call<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<Said<T>> {
+        read(&remote::send(self.signed(request), self.timeout).await?)
     }
 
     /// Makes the payment's session. Asked again with the same intent Stripe answers with the first one as it was then, for as
@@ -168,7 +176,14 @@ impl Stripe {
                 cut(&intent.description, TEXT).to_owned(),
             ),
         ];
-        self.post("/v1/checkout/sessions", Some(sn), &form).await
+        for round in 0..KEYS {
+            // A session of a key that is given up has an address that nobody was told.
+            let said = self.once("/v1/checkout/sessions", &key(sn, round), &form).await?;
+            if let Some(said) = said {
+                return Ok(said);
+            }
+        }
+        Err(unsettled("Stripe fails under every key"))
     }
 
     /// The payment's session as it stands; none if Stripe never had one and takes none any more.
@@ -213,6 +228,7 @@ impl Stripe {
                 Ok(ProviderState::Captured {
                     amount_cents: money::from_stripe(currency, amount)
                         .ok_or_else(|| unsettled("Stripe has an amount that cannot be"))?,
+                    currency: currency.to_ascii_uppercase(),
                     at_ms: intent
                         .and_then(Intent::paid_at_ms)
                         .unwrap_or_else(|| self.clock.now_ms()),
@@ -245,6 +261,7 @@ impl Stripe {
             "succeeded" => Ok(ProviderState::Captured {
                 amount_cents: money::from_stripe(&intent.currency, intent.amount_received)
                     .ok_or_else(|| unsettled("Stripe has an amount that cannot be"))?,
+                currency: intent.currency.to_ascii_uppercase(),
                 at_ms: intent.paid_at_ms().unwrap_or_else(|| self.clock.now_ms()),
                 provider_ref: intent.id,
             }),
@@ -252,48 +269,40 @@ impl Stripe {
             _ => Ok(ProviderState::Open),
         }
     }
+}
 
-    /// The refund of ours among those of a payment intent.
-    async fn known_refund(&self, payment_intent: &str, sn: &str) -> Result<Option<Refund>> {
-        let mut after = String::new();
-        loop {
-            let mut query = vec![("payment_intent", payment_intent), ("limit", "100")];
-            if !after.is_empty() {
-                query.push(("starting_after", &after));
-            }
-            let list = match self.get::<List<Refund>>("/v1/refunds", &query).await? {
-                Said::Done(list) => list,
-                Said::No(problem) => return Err(unsettled(words(&problem))),
-            };
-            let last = list.data.last().map(|refund| refund.id.clone());
-            if let Some(known) = list
-                .data
-                .into_iter()
-                .find(|refund| refund.metadata(REFUND_SN) == sn)
-            {
-                return Ok(Some(known));
-            }
-            match last {
-                Some(last) if list.has_more => after = last,
-                _ => return Ok(None),
-            }
-        }
+fn read<T: DeserializeOwned>(answer: &Answer) -> Result<Said<T>> {
+    if answer.status.is_success() {
+        let read = serde_json::from_slice(&answer.body);
+        return read
+            .map(Said::Done)
+            .map_err(|_| unsettled("Stripe's answer cannot be read"));
     }
+    let refusal: Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let problem = refusal.error;
+    // Our key is wrong, or the same key is being worked on: neither is a no to this payment.
+    let passes = matches!(
+        answer.status,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::CONFLICT
+    );
+    if passes || problem.kind.is_empty() {
+        tracing::error!(
+            status = answer.status.as_u16(),
+            kind = problem.kind,
+            code = problem.code,
+            "Stripe does not take our calls"
+        );
+        return Err(unsettled(format!(
+            "Stripe answered {} {}",
+            answer.status,
+            words(&problem)
+        )));
+    }
+    Ok(Said::No(problem))
 }
 
 fn words(problem: &Problem) -> String {
     format!("{} {}: {}", problem.kind, problem.code, problem.message)
-}
-
-fn outcome(refund: &Refund) -> RefundOutcome {
-    match refund.status.as_deref().unwrap_or_default() {
-        "succeeded" => RefundOutcome::Succeeded,
-        status @ ("failed" | "canceled") => {
-            let reason = refund.failure_reason.as_deref().unwrap_or_default();
-            RefundOutcome::Refused(format!("the refund {} is {status} {reason}", refund.id))
-        }
-        _ => RefundOutcome::Pending,
-    }
 }
 
 #[tonic::async_trait]
@@ -336,7 +345,7 @@ impl PaymentProvider for Stripe {
         let mut state = self.state(&session)?;
         if session.status.as_deref() == Some("open") {
             let path = format!("/v1/checkout/sessions/{}/expire", session.id);
-            match self.post::<Session>(&path, None, &Vec::new()).await? {
+            match self.post::<Session>(&path, &Vec::new()).await? {
                 Said::Done(_) => return Ok(CloseOutcome::Closed),
                 // Paid or expired in between: the books tell which.
                 Said::No(problem) => {
@@ -358,33 +367,18 @@ impl PaymentProvider for Stripe {
     }
 
     async fn refund(&self, intent: &RefundIntent) -> Result<RefundOutcome> {
-        let payment_intent = &intent.provider_ref;
-        if !payment_intent.starts_with("pi_") {
-            return Ok(RefundOutcome::Refused(format!(
-                "no payment intent is known, only {payment_intent:?}"
-            )));
+        self.pay_back(intent).await
+    }
+
+    async fn payment_of(&self, provider_ref: &str) -> Result<Option<String>> {
+        if !provider_ref.starts_with("pi_") {
+            return Ok(None);
         }
-        let sn = intent.refund_sn.as_str();
-        // Stripe forgets keys after a day; the refund itself stays.
-        if let Some(known) = self.known_refund(payment_intent, sn).await? {
-            return Ok(outcome(&known));
-        }
-        let Some(amount) = money::to_stripe(&intent.currency, intent.amount_cents) else {
-            return Ok(RefundOutcome::Refused(format!(
-                "Stripe cannot pay back {} {}",
-                intent.amount_cents, intent.currency
-            )));
-        };
-        let form = vec![
-            ("payment_intent", payment_intent.clone()),
-            ("amount", amount.to_string()),
-            ("metadata[refund_sn]", sn.to_owned()),
-            ("metadata[payment_sn]", intent.payment_sn.to_string()),
-            ("metadata[reason]", cut(&intent.reason, TEXT).to_owned()),
-        ];
-        match self.post::<Refund>("/v1/refunds", Some(sn), &form).await? {
-            Said::Done(refund) => Ok(outcome(&refund)),
-            Said::No(problem) => Ok(RefundOutcome::Refused(words(&problem))),
+        let path = format!("/v1/payment_intents/{provider_ref}");
+        match self.get::<Intent>(&path, &[]).await? {
+            Said::Done(intent) => Ok(intent.payment_sn().map(str::to_owned)),
+            Said::No(problem) if problem.code == "resource_missing" => Ok(None),
+            Said::No(problem) => Err(unsettled(words(&problem))),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod calls;
 mod events;
+mod keys;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -80,6 +81,7 @@ impl World {
     pub fn refund_of(&self, intent: &PrepayIntent, amount_cents: i64) -> RefundIntent {
         RefundIntent {
             refund_sn: self.ids.refund_sn(),
+            attempt: 0,
             payment_sn: intent.payment_sn.clone(),
             provider_ref: intent.provider_ref.clone(),
             amount_cents,

@@ -1,6 +1,6 @@
 //! The sandbox as a provider that fails when a test says so.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use futures::future::BoxFuture;
@@ -32,6 +32,8 @@ pub struct Shaky {
     pub inner: Sandbox,
     pub faults: Mutex<HashMap<&'static str, Fault>>,
     pub calls: Mutex<Vec<&'static str>>,
+    /// Numbers of refunds that it has refused: each stays so.
+    refused: Mutex<HashSet<String>>,
     /// Runs once, before a prepay reaches the provider.
     pub before_prepay_arrives: Mutex<Option<Hook>>,
     /// Runs once, after a prepay was done and before it is answered.
@@ -50,6 +52,7 @@ impl Shaky {
             inner,
             faults: Mutex::default(),
             calls: Mutex::default(),
+            refused: Mutex::default(),
             before_prepay_arrives: Mutex::default(),
             before_prepay_returns: Mutex::default(),
         }
@@ -101,8 +104,12 @@ impl PaymentProvider for Shaky {
     }
     async fn refund(&self, intent: &RefundIntent) -> Result<RefundOutcome> {
         let fault = self.faults.lock().unwrap().get("refund").copied();
+        if fault == Some(Fault::Refused) {
+            self.refused.lock().unwrap().insert(intent.number());
+        }
+        let refused = self.refused.lock().unwrap().contains(&intent.number());
         match fault {
-            Some(Fault::Refused) => Ok(RefundOutcome::Refused("no".to_owned())),
+            _ if refused => Ok(RefundOutcome::Refused("no".to_owned())),
             Some(Fault::Slow) => Ok(RefundOutcome::Pending),
             _ => self.through("refund", self.inner.refund(intent)).await,
         }

@@ -96,6 +96,9 @@ pub(super) struct RefundNews {
     #[serde(default)]
     pub transaction_id: String,
     pub out_refund_no: String,
+    /// WeChat's own number of it.
+    #[serde(default)]
+    pub refund_id: String,
     pub refund_status: String,
     #[serde(default)]
     pub success_time: String,

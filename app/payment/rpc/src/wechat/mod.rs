@@ -185,18 +185,36 @@ impl WechatPay {
         Ok(Some(transaction))
     }
 
+    /// What the attempts before this one came to; none if they leave room for it.
+    ///
+    /// A number that was CLOSED is so for ever, and another may be tried. One that is ABNORMAL holds its money until somebody
+    /// sends it on in WeChat's own console: another beside it would pay twice.
+    async fn earlier_attempts(&self, intent: &RefundIntent) -> Result<Option<RefundOutcome>> {
+        for attempt in 0..intent.attempt {
+            let number = intent.number_of(attempt);
+            let path = format!("/v3/refund/domestic/refunds/{number}");
+            let body = match self.call(Method::GET, &path, None::<&()>).await? {
+                Said::Done(_, body) => body,
+                // It was refused before WeChat took it up.
+                Said::No(problem) if problem.code == "RESOURCE_NOT_EXISTS" => continue,
+                Said::No(problem) => return Err(unsettled(words(&problem))),
+            };
+            let refund = refund_reply(&body, &number)?;
+            if refund.status != "CLOSED" {
+                return Ok(Some(outcome(&refund)));
+            }
+        }
+        Ok(None)
+    }
+
     fn state(&self, transaction: Transaction) -> Result<ProviderState> {
         Ok(match transaction.trade_state.as_str() {
-            "SUCCESS" | "REFUND" => {
-                if or_cny(&transaction.amount.currency) != CURRENCY {
-                    return Err(unsettled("WeChat Pay has money in another currency"));
-                }
-                ProviderState::Captured {
-                    amount_cents: transaction.amount.total,
-                    at_ms: milliseconds(&transaction.success_time).unwrap_or_else(|| self.clock.now_ms()),
-                    provider_ref: transaction.transaction_id,
-                }
-            }
+            "SUCCESS" | "REFUND" => ProviderState::Captured {
+                amount_cents: transaction.amount.total,
+                currency: or_cny(&transaction.amount.currency).to_owned(),
+                at_ms: milliseconds(&transaction.success_time).unwrap_or_else(|| self.clock.now_ms()),
+                provider_ref: transaction.transaction_id,
+            },
             "CLOSED" | "REVOKED" => ProviderState::Closed,
             "PAYERROR" => ProviderState::Failed,
             "NOTPAY" | "USERPAYING" | "ACCEPT" => ProviderState::Open,
@@ -215,6 +233,26 @@ fn is_unknown(problem: &Problem) -> bool {
 
 fn words(problem: &Problem) -> String {
     format!("{}: {}", problem.code, problem.message)
+}
+
+fn refund_reply(body: &[u8], number: &str) -> Result<RefundReply> {
+    let refund: RefundReply = read(body)?;
+    if refund.out_refund_no != number {
+        return Err(unsettled("WeChat Pay answered about another refund"));
+    }
+    Ok(refund)
+}
+
+fn outcome(refund: &RefundReply) -> RefundOutcome {
+    match refund.status.as_str() {
+        "SUCCESS" => RefundOutcome::Succeeded,
+        "PROCESSING" => RefundOutcome::Pending,
+        "ABNORMAL" => RefundOutcome::Refused(format!(
+            "the refund {} is ABNORMAL: the payer's account takes nothing; send it on in WeChat Pay's console",
+            refund.out_refund_no
+        )),
+        other => RefundOutcome::Refused(format!("the refund {} is {other}", refund.out_refund_no)),
+    }
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
@@ -326,9 +364,13 @@ impl PaymentProvider for WechatPay {
     }
 
     async fn refund(&self, intent: &RefundIntent) -> Result<RefundOutcome> {
+        if let Some(outcome) = self.earlier_attempts(intent).await? {
+            return Ok(outcome);
+        }
+        let number = intent.number();
         let request = RefundRequest {
             out_trade_no: intent.payment_sn.as_str(),
-            out_refund_no: intent.refund_sn.as_str(),
+            out_refund_no: &number,
             reason: cut(&intent.reason, REASON),
             notify_url: &self.notify_url,
             amount: RefundOf {
@@ -345,16 +387,7 @@ impl PaymentProvider for WechatPay {
             Said::No(problem) if problem.code == "SYSTEM_ERROR" => return Err(unsettled(words(&problem))),
             Said::No(problem) => return Ok(RefundOutcome::Refused(words(&problem))),
         };
-        let refund: RefundReply = read(&body)?;
-        if refund.out_refund_no != intent.refund_sn.as_str() {
-            return Err(unsettled("WeChat Pay answered about another refund"));
-        }
-        Ok(match refund.status.as_str() {
-            "SUCCESS" => RefundOutcome::Succeeded,
-            "PROCESSING" => RefundOutcome::Pending,
-            // ABNORMAL: the payer's account or card takes nothing; CLOSED: given up.
-            other => RefundOutcome::Refused(format!("the refund is {other}")),
-        })
+        Ok(outcome(&refund_reply(&body, &number)?))
     }
 
     fn parse_callback(

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use homestay_error::{Code, Error, Result};
-use homestay_types::RefundSn;
 
 use super::messages::{Notification, RefundNews, Transaction};
 use super::{CURRENCY, WechatPay, milliseconds};
-use crate::provider::{EventKind, ProviderEvent};
+use crate::provider::{EventKind, ProviderEvent, read_refund_number};
 
 /// How far the time of a signature may lie from ours, seconds.
 const WINDOW_S: u64 = 300;
@@ -95,6 +94,8 @@ impl WechatPay {
             event_id: said.id,
             payment_sn: news.out_trade_no,
             refund_sn: String::new(),
+            refund_attempt: 0,
+            provider_refund: String::new(),
             kind,
             total_cents: news.amount.total,
             payer_total_cents: news.amount.payer_total,
@@ -118,12 +119,21 @@ impl WechatPay {
             &news.success_time
         };
         // Refunds made in the merchant's own console have numbers of another form.
-        let ours = news.out_refund_no.parse::<RefundSn>().is_ok();
+        let ours = read_refund_number(&news.out_refund_no);
+        let (refund_sn, refund_attempt) =
+            ours.map_or_else(Default::default, |(sn, attempt)| (sn.into(), attempt));
+        let provider_refund = if news.refund_id.is_empty() {
+            news.out_refund_no
+        } else {
+            news.refund_id
+        };
         Ok(ProviderEvent {
             occurred_at_ms: milliseconds(at).ok_or_else(|| refused("malformed time"))?,
             event_id: said.id,
             payment_sn: news.out_trade_no,
-            refund_sn: if ours { news.out_refund_no } else { String::new() },
+            refund_sn,
+            refund_attempt,
+            provider_refund,
             kind,
             total_cents: news.amount.refund,
             payer_total_cents: news.amount.payer_refund,

@@ -73,6 +73,7 @@ impl World {
     pub fn refund_of(&self, intent: &PrepayIntent, amount_cents: i64) -> RefundIntent {
         RefundIntent {
             refund_sn: self.ids.refund_sn(),
+            attempt: 0,
             payment_sn: intent.payment_sn.clone(),
             provider_ref: String::new(),
             amount_cents,

@@ -44,26 +44,41 @@ pub(super) struct Books {
     count: u32,
 }
 
+/// A failure of Stripe's own.
+pub(super) fn broken() -> Answer {
+    let error = json!({ "type": "api_error", "message": "the simulator fails" });
+    (500, json!({ "error": error }))
+}
+
 pub(super) fn no(status: u16, code: &str) -> Answer {
     let error = json!({ "type": "invalid_request_error", "code": code, "message": "the simulator says so" });
     (status, json!({ "error": error }))
 }
 
 impl Books {
-    /// Answers a request once for each key; the same key with another request is refused, a refused request leaves no trace.
-    pub fn once(&mut self, key: &str, request: String, work: impl FnOnce(&mut Self) -> Answer) -> Answer {
+    /// Answers a request once for each key, and whether the answer is one given before. What was said while the request was
+    /// carried out stays, a refusal and a failure too; parameters that are wrong leave no trace. The same key with another
+    /// request is refused.
+    pub fn once(
+        &mut self,
+        key: &str,
+        request: String,
+        work: impl FnOnce(&mut Self) -> Answer,
+    ) -> (Answer, bool) {
         if let Some((known, answer)) = self.keys.get(key) {
             if *known == request {
-                return answer.clone();
+                return (answer.clone(), true);
             }
             let error = json!({ "type": "idempotency_error", "message": "another request had this key" });
-            return (400, json!({ "error": error }));
+            return ((400, json!({ "error": error })), false);
         }
         let answer = work(self);
-        if answer.0 == 200 && !key.is_empty() {
+        let code = answer.1.pointer("/error/code").and_then(Value::as_str);
+        let invalid = code.is_some_and(|code| code.starts_with("parameter_"));
+        if !invalid && !key.is_empty() {
             self.keys.insert(key.to_owned(), (request, answer.clone()));
         }
-        answer
+        (answer, false)
     }
 
     /// As after a day.
@@ -277,25 +292,31 @@ impl Books {
         let data: Vec<Value> = self
             .refunds
             .iter()
+            .rev()
             .filter(|(_, refund)| intent_id(&refund.session) == intent)
             .map(|(id, _)| self.refund_object(id))
             .collect();
         (200, json!({ "object": "list", "data": data, "has_more": false }))
     }
 
-    /// The number of the refund that has this number of ours.
+    /// The number of the newest refund that has this number of ours.
     pub fn refund_of(&self, refund_sn: &str) -> Option<String> {
         let ours = |(_, refund): &(&String, &Refund)| refund.metadata["refund_sn"] == refund_sn;
-        self.refunds.iter().find(ours).map(|(id, _)| id.clone())
+        self.refunds.iter().rfind(ours).map(|(id, _)| id.clone())
     }
 
-    /// A pending refund ends; false if it is not pending.
+    /// The number of the newest refund of a session that was made in the dashboard.
+    pub fn refund_by_hand(&self, session: &str) -> Option<String> {
+        let by_hand = |(_, refund): &(&String, &Refund)| {
+            refund.session == session && refund.metadata.get("refund_sn").is_none()
+        };
+        self.refunds.iter().rfind(by_hand).map(|(id, _)| id.clone())
+    }
+
+    /// A pending refund ends, or one that had succeeded bounces; false if it is neither.
     pub fn end_refund(&mut self, id: &str, status: &'static str) -> bool {
-        let Some(refund) = self
-            .refunds
-            .get_mut(id)
-            .filter(|refund| refund.status == "pending")
-        else {
+        let ends = |from: &str| from == "pending" || (from == "succeeded" && status == "failed");
+        let Some(refund) = self.refunds.get_mut(id).filter(|refund| ends(refund.status)) else {
             return false;
         };
         refund.status = status;

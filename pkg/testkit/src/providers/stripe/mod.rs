@@ -154,15 +154,27 @@ impl StripeSimulator {
         self.books().slow_refunds = true;
     }
 
-    /// A pending refund with our number ends as `succeeded`, `failed` or `canceled`. Events wait.
+    /// The newest refund with our number ends as `succeeded`, `failed` or `canceled` if it is pending, or bounces: `failed` after
+    /// it had succeeded. Events wait.
     pub fn end_refund(&self, refund_sn: &str, status: &'static str) -> bool {
+        let id = self.books().refund_of(refund_sn);
+        id.is_some_and(|id| self.end(&id, status))
+    }
+
+    /// A refund that somebody made in the dashboard bounces. Events wait.
+    pub fn bounce_in_dashboard(&self, payment_sn: &str) -> bool {
+        let books = self.books();
+        let session = books.of(payment_sn);
+        let id = session.and_then(|session| books.refund_by_hand(&session));
+        drop(books);
+        id.is_some_and(|id| self.end(&id, "failed"))
+    }
+
+    fn end(&self, id: &str, status: &'static str) -> bool {
         let mut books = self.books();
-        let Some(id) = books.refund_of(refund_sn) else {
-            return false;
-        };
-        let ended = books.end_refund(&id, status);
+        let ended = books.end_refund(id, status);
         if ended {
-            let refund = books.refund_object(&id);
+            let refund = books.refund_object(id);
             if status == "failed" {
                 self.tell("refund.failed", &refund);
             }
@@ -267,7 +279,8 @@ impl StripeSimulator {
         Delivery { headers, body }
     }
 
-    fn answer(&self, call: &str, uri: &Uri, key: &str, body: &[u8]) -> Answer {
+    /// What the books say, and whether they said it to this key before.
+    fn answer(&self, call: &str, uri: &Uri, fault: Option<Fault>, key: &str, body: &[u8]) -> (Answer, bool) {
         let form: Form = form_urlencoded::parse(body).into_owned().collect();
         let query: Form = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
             .into_owned()
@@ -276,8 +289,20 @@ impl StripeSimulator {
         let id = uri.path().split('/').nth(4).unwrap_or_default();
         let request = format!("{} {form:?}", uri.path());
         let (now_s, mut books) = (self.now_s(), self.books());
-        match call {
-            "create" => books.once(key, request, |books| books.create(form, now_s)),
+        let faulty = |books: &mut Books, work: &mut dyn FnMut(&mut Books) -> Answer| match fault {
+            Some(Fault::Refuse(code)) => no(400, code),
+            Some(Fault::Broken) => books::broken(),
+            Some(Fault::BrokenAfter) => {
+                work(books);
+                books::broken()
+            }
+            _ => work(books),
+        };
+        let answer = match call {
+            "create" => {
+                let mut make = |books: &mut Books| books.create(form.clone(), now_s);
+                return books.once(key, request, |books| faulty(books, &mut make));
+            }
             "get" => books.get(id, expanded),
             "expire" => {
                 let answer = books.close(id);
@@ -290,17 +315,21 @@ impl StripeSimulator {
             "refunds" => books.refunds_of(query.get("payment_intent").map_or("", String::as_str)),
             "refund" => {
                 let before = books.refunds.len();
-                let answer = books.once(key, request, |books| books.refund(&form));
+                let mut make = |books: &mut Books| books.refund(&form);
+                let answer = books.once(key, request, |books| faulty(books, &mut make));
                 if books.refunds.len() > before {
-                    self.tell("refund.created", &answer.1);
-                    if answer.1["status"] == "succeeded" {
-                        self.tell("refund.updated", &answer.1);
+                    let made = books.refunds.last_key_value().map(|(id, _)| id.clone());
+                    let refund = books.refund_object(&made.expect("a refund"));
+                    self.tell("refund.created", &refund);
+                    if refund["status"] == "succeeded" {
+                        self.tell("refund.updated", &refund);
                     }
                 }
-                answer
+                return answer;
             }
             _ => no(404, "unknown_route"),
-        }
+        };
+        (answer, false)
     }
 }
 
@@ -334,22 +363,27 @@ async fn handle(
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
     };
-    let (status, said) = match fault {
-        Some(Fault::Down) => no(503, ""),
-        Some(Fault::Refuse(code)) => no(400, code),
-        _ if header("authorization") != format!("Bearer {SECRET_KEY}") => no(401, ""),
+    let keyed = matches!(call, "create" | "refund");
+    let ((status, said), replayed) = match fault {
+        Some(Fault::Down) => (no(503, ""), false),
+        Some(Fault::Refuse(code)) if !keyed => (no(400, code), false),
+        Some(Fault::Broken | Fault::BrokenAfter) if !keyed => (books::broken(), false),
+        _ if header("authorization") != format!("Bearer {SECRET_KEY}") => (no(401, ""), false),
         _ => {
             if let Some(Fault::Slow(wait)) = fault {
                 tokio::time::sleep(wait).await;
             }
-            simulator.answer(call, &uri, header("idempotency-key"), &body)
+            simulator.answer(call, &uri, fault, header("idempotency-key"), &body)
         }
     };
     if fault == Some(Fault::AnswerLost) {
         return broken();
     }
-    Response::builder()
-        .status(status)
+    let mut response = Response::builder().status(status);
+    if replayed {
+        response = response.header("idempotent-replayed", "true");
+    }
+    response
         .header("content-type", "application/json")
         .body(Body::from(serde_json::to_vec(&said).expect("JSON")))
         .expect("an answer")

@@ -188,6 +188,15 @@ impl Books {
         (200, self.shown(refund_sn, now_ms))
     }
 
+    /// How a refund stands.
+    pub fn query_refund(&self, refund_sn: &str, now_ms: i64) -> Answer {
+        if self.refunds.contains_key(refund_sn) {
+            (200, self.shown(refund_sn, now_ms))
+        } else {
+            no(404, "RESOURCE_NOT_EXISTS")
+        }
+    }
+
     /// A refund as the answer to its request shows it.
     fn shown(&self, refund_sn: &str, now_ms: i64) -> Value {
         let refund = &self.refunds[refund_sn];
@@ -219,12 +228,13 @@ impl Books {
         Some(news)
     }
 
-    /// A worked-on refund ends so; false if there is none.
+    /// A worked-on refund ends so, or one that is abnormal is sent on in the console and succeeds; false if there is none.
     pub fn end_refund(&mut self, refund_sn: &str, status: &'static str) -> bool {
+        let ends = |from: &str| from == "PROCESSING" || (from == "ABNORMAL" && status == "SUCCESS");
         let Some(refund) = self
             .refunds
             .get_mut(refund_sn)
-            .filter(|refund| refund.status == "PROCESSING")
+            .filter(|refund| ends(refund.status))
         else {
             return false;
         };

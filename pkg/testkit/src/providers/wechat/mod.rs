@@ -106,7 +106,7 @@ impl WechatSimulator {
         &self.0.address
     }
 
-    /// Misbehaves in `prepay`, `query`, `close` or `refund` from now on.
+    /// Misbehaves in `prepay`, `query`, `close`, `refund` or `refunds` from now on.
     pub fn fail(&self, call: &'static str, fault: Fault) {
         self.0.faults.set(call, fault);
     }
@@ -121,7 +121,7 @@ impl WechatSimulator {
         self.0.faults.heal();
     }
 
-    /// How often `prepay`, `query`, `close` or `refund` was called.
+    /// How often `prepay`, `query`, `close`, `refund` or `refunds` was called.
     #[must_use]
     pub fn calls(&self, call: &str) -> usize {
         self.0.faults.count(call)
@@ -156,7 +156,8 @@ impl WechatSimulator {
         self.books().slow_refunds = true;
     }
 
-    /// A refund that is worked on ends as `SUCCESS`, `CLOSED` or `ABNORMAL`; false if there is none. A notification waits.
+    /// A refund that is worked on ends as `SUCCESS`, `CLOSED` or `ABNORMAL`, one that is `ABNORMAL` as `SUCCESS`; false if there
+    /// is none. Its number answers so from then on. A notification waits.
     pub fn end_refund(&self, refund_sn: &str, status: &'static str) -> bool {
         let ended = self.books().end_refund(refund_sn, status);
         if ended {
@@ -301,6 +302,7 @@ impl WechatSimulator {
             "prepay" => self.books().prepay(request, now_ms),
             "query" if uri.query() == Some(&format!("mchid={MCH_ID}")) => self.books().query(sn, now_ms),
             "close" if request["mchid"] == MCH_ID => self.books().close(sn, now_ms),
+            "refunds" => self.books().query_refund(sn, now_ms),
             "refund" => {
                 let before = self.refunds();
                 let answer = self.books().refund(&request, now_ms);
@@ -337,6 +339,7 @@ fn call(method: &Method, path: &str) -> &'static str {
         ("POST", "/v3/pay/transactions/jsapi") => "prepay",
         ("POST", "/v3/refund/domestic/refunds") => "refund",
         ("POST", path) if path.ends_with("/close") => "close",
+        ("GET", path) if path.starts_with("/v3/refund/domestic/refunds/") => "refunds",
         ("GET", _) => "query",
         _ => "",
     }
@@ -355,7 +358,7 @@ async fn handle(
         return broken();
     }
     let (status, said) = match fault {
-        Some(Fault::Down) => no(503, "SYSTEM_ERROR"),
+        Some(Fault::Down | Fault::Broken | Fault::BrokenAfter) => no(503, "SYSTEM_ERROR"),
         Some(Fault::Refuse(code)) => no(403, code),
         _ if !simulator.admits(&method, &uri, &headers, &body) => no(401, "SIGN_ERROR"),
         _ => {

@@ -53,13 +53,14 @@ async fn the_books_are_read_as_they_stand() {
     let captured = client.query(&intent).await.unwrap();
     let ProviderState::Captured {
         amount_cents,
+        ref currency,
         at_ms,
         ref provider_ref,
     } = captured
     else {
         panic!("{captured:?}")
     };
-    assert_eq!((amount_cents, at_ms), (25_600, paid_ms));
+    assert_eq!((amount_cents, at_ms, currency.as_str()), (25_600, paid_ms, "EUR"));
     // And by the number it is known by from then on.
     let mut known = intent.clone();
     known.provider_ref.clone_from(provider_ref);

@@ -163,6 +163,12 @@ async fn each_event_is_read_or_refused_as_the_table_says() {
         assert_eq!(parse(&world, &delivery).expect(what).kind, kind, "{what}");
     }
 
+    let of_mode = |livemode: Value| {
+        let body = simulator.event("checkout.session.completed", &session(json!({})));
+        let mut event: Value = serde_json::from_slice(&body).unwrap();
+        event["livemode"] = livemode;
+        simulator.sign(serde_json::to_vec(&event).unwrap())
+    };
     let good = simulator.event("checkout.session.completed", &session(json!({})));
     let now_s = world.clock.now_ms() / 1000;
     let mut tampered = simulator.sign(good.clone());
@@ -170,7 +176,9 @@ async fn each_event_is_read_or_refused_as_the_table_says() {
     let mut unsigned = simulator.sign(good.clone());
     unsigned.headers.clear();
     let as_secret = |secret: &str, at_s: i64| StripeSimulator::sign_as(secret, at_s, good.clone());
-    let refused: [(&str, Delivery, Code); 9] = [
+    let refused: [(&str, Delivery, Code); 11] = [
+        ("of the live mode", of_mode(json!(true)), Code::BadCallback),
+        ("of no mode", of_mode(Value::Null), Code::BadCallback),
         ("unsigned", unsigned, Code::BadSignature),
         ("tampered", tampered, Code::BadSignature),
         ("another secret", as_secret("whsec_x", now_s), Code::BadSignature),

@@ -63,6 +63,7 @@ async fn the_books_are_read_as_they_stand() {
     assert!(simulator.pay_with_coupon(sn, 600));
     let captured = ProviderState::Captured {
         amount_cents: 25_600,
+        currency: "CNY".to_owned(),
         at_ms: world.clock.now_ms(),
         provider_ref: format!("42{sn}"),
     };
