@@ -69,7 +69,7 @@ pub struct Payment {
 impl Payment {
     /// Whether money has come by it.
     pub fn is_captured(&self) -> bool {
-        ["captured", "refund_pending", "refunded"].contains(&self.state.as_str())
+        ["captured", "refund_pending", "refunded", "disputed"].contains(&self.state.as_str())
     }
 
     fn has_case(&self, kinds: &[&str]) -> bool {
@@ -221,6 +221,7 @@ fn money(Booking { order, payments, .. }: &Booking) -> Vec<(&'static str, String
             &refund.key
         };
         let asked = payment.and_then(|p| p.refunds.iter().find(|r| r.key == key));
+        // One that payment-rpc does not make, or of less, is a case.
         let told = payment.is_some_and(|payment| payment.has_case(TOO_LITTLE));
         if asked.map(|refund| refund.amount_cents) != Some(refund.amount_cents) && !told {
             let what = format!("{} of {} ({key})", refund.amount_cents, refund.payment_sn);
@@ -350,7 +351,18 @@ mod tests {
             cases: vec!["wrong_amount".to_owned()],
             ..Payment::default()
         });
-        for booking in [confirmed(), cancelled(), unpaid, changing, told] {
+        // The provider has given 50 back by itself.
+        let mut given = confirmed();
+        given.order.refund_cents += 50;
+        given.order.payments[0].back_cents += 50;
+        given.payments[0].refunded_cents += 50;
+        given.payments[0].reserved_cents += 50;
+        given.payments[0].cases = vec!["provider_refund".to_owned()];
+        // And less was left than was to go back.
+        let mut less = cancelled();
+        less.payments[0].refunds[1].amount_cents -= 50;
+        less.payments[0].cases = vec!["refund_refused".to_owned()];
+        for booking in [confirmed(), cancelled(), unpaid, changing, told, given, less] {
             assert_eq!(disagreements(&booking), []);
         }
     }

@@ -92,7 +92,7 @@ const CHECKS: [Check; 18] = [
         "SELECT x.sn AS subject, x.posted || ' posted of ' || x.amount_cents AS detail FROM (SELECT p.sn, p.amount_cents, \
          COALESCE((SELECT SUM(e.amount_cents) FROM ledger_txn t JOIN ledger_entry e ON e.txn_id = t.id \
          WHERE t.kind = 'capture' AND t.ref = p.sn AND e.account = 'guest_funds'), 0) AS posted \
-         FROM payment p WHERE p.state IN ('captured', 'refund_pending', 'refunded')) x WHERE x.posted <> x.amount_cents",
+         FROM payment p WHERE p.state IN ('captured', 'refund_pending', 'refunded', 'disputed')) x WHERE x.posted <> x.amount_cents",
     ),
     check(
         "refund_not_in_ledger",
@@ -107,7 +107,7 @@ const CHECKS: [Check; 18] = [
         Payment,
         "SELECT t.kind || ' ' || t.ref AS subject, 'no such money moved' AS detail FROM ledger_txn t \
          WHERE (t.kind = 'capture' AND NOT EXISTS (SELECT 1 FROM payment p WHERE p.sn = t.ref \
-         AND p.state IN ('captured', 'refund_pending', 'refunded'))) \
+         AND p.state IN ('captured', 'refund_pending', 'refunded', 'disputed'))) \
          OR (t.kind = 'refund' AND NOT EXISTS (SELECT 1 FROM refund r WHERE r.sn = t.ref AND r.state = 'succeeded'))",
     ),
     check(

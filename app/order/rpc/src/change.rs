@@ -9,7 +9,7 @@ use homestay_types::{Stay, date_of_number, day_number, parse_date};
 use crate::OrderService;
 use crate::books::{Books, Change, Stage};
 use crate::due::Payment;
-use crate::offer::{self, Offer};
+use crate::offer::{self, Offer, difference};
 use crate::order::Order;
 use crate::rules::State;
 use crate::step::{Name, Step};
@@ -63,16 +63,6 @@ impl NewChange {
             key: (!key.is_empty()).then_some((r.route, key)),
         })
     }
-}
-
-/// What a change to another total costs and gives back, at once or once it is paid.
-pub(crate) fn difference(order: &Order, total_cents: i64) -> (i64, i64) {
-    if order.state == State::AwaitingPayment {
-        return (total_cents, 0);
-    }
-    let more = total_cents - order.total_cents;
-    // The provider may have given of it back by itself.
-    (more.max(0), (-more).max(0).min(order.paid_cents()))
 }
 
 impl OrderService {

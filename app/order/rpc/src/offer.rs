@@ -54,6 +54,16 @@ impl Offer {
     }
 }
 
+/// What a change to another total costs and gives back, at once or once it is paid.
+pub(crate) fn difference(order: &Order, total_cents: i64) -> (i64, i64) {
+    if order.state == State::AwaitingPayment {
+        return (total_cents, 0);
+    }
+    let more = total_cents - order.total_cents;
+    // The provider may have given of it back by itself.
+    (more.max(0), (-more).max(0).min(order.paid_cents()))
+}
+
 /// What travel is told to expect for a change: the guest's total where no fee can be part of it. 0: nothing, and
 /// [`Offer::suits`] says whether the total is right.
 ///
