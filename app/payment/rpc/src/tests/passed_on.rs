@@ -138,10 +138,11 @@ async fn whatever_meets_at_a_refused_refund_nobody_waits_for_ever() {
             ..says("refunded", &payment)
         };
         let hand = by_hand(&payment, &format!("dashboard-{nth}"), 50);
+        let case = world.cases().await[0].id;
         let (told, by_hand, resolved, kept) = tokio::join!(
             world.call_back(&ours),
             world.call_back(&hand),
-            world.resolve_first("retry_refund"),
+            world.resolve(case, "retry_refund"),
             world.settle(&payment.order_sn, 50, "cancel")
         );
         assert_eq!((told.0, by_hand.0), (200, 200));
