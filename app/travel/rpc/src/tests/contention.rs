@@ -19,7 +19,7 @@ async fn overlaps(world: &World) -> usize {
 }
 
 /// Without the deadline of a call: a busy machine is not what this is about. Tells the unit.
-async fn hold(world: &World, request: pb::HoldRequest) -> Result<i64, Error> {
+pub(super) async fn hold(world: &World, request: pb::HoldRequest) -> Result<i64, Error> {
     let held = crate::hold::hold(world.db(), &world.clock, crate::grpc::ask(request)?).await?;
     Ok(held.unit)
 }
