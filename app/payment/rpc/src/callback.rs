@@ -11,7 +11,7 @@ use crate::service::PaymentService;
 use crate::settle::{News, Recorded, is_disputed, wrong_amount};
 use crate::state::{RefundState, State};
 use crate::store::refund::Refund;
-use crate::store::{self, Payment};
+use crate::store::{self, Payment, returned};
 
 static CALLBACKS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     metrics::counter(
@@ -164,6 +164,9 @@ impl PaymentService {
             return self.refund_succeeded(ours, Some(event.event_id)).await;
         }
         let key = key_of(&event);
+        if returned::knows_event(self.db.read(), &payment.provider, &failed(&key)).await? {
+            return Ok(Recorded::Ignored);
+        }
         let tell =
             || self.refunded_by_provider(payment, key.clone(), event.total_cents, event.event_id.clone());
         match tell().await {
@@ -224,8 +227,18 @@ impl PaymentService {
                 let failure = "told by callback, of a refund made at the provider";
                 self.refund_refused(payment, booked, failure).await
             }
-            // Nothing of it was booked.
-            None => Ok(Recorded::Ignored),
+            // Nothing of it was booked, and nothing will be that is told late.
+            None => {
+                let (payment, event_id, now_ms) = (payment.clone(), failed(&key), self.clock.now_ms());
+                self.db
+                    .write(move |tx| {
+                        Box::pin(async move {
+                            store::note_event(tx, &payment.provider, &event_id, &payment.sn, now_ms).await
+                        })
+                    })
+                    .await?;
+                Ok(Recorded::Ignored)
+            }
         }
     }
 
@@ -247,6 +260,11 @@ fn key_of(event: &ProviderEvent) -> String {
     let numbers = [&event.refund_sn, &event.provider_refund, &event.event_id];
     let number = numbers.into_iter().find(|number| !number.is_empty());
     format!("provider:{}", number.map_or("", String::as_str))
+}
+
+/// Name in the inbox of the failure of a refund that the provider made by itself and of which nothing was booked.
+fn failed(key: &str) -> String {
+    format!("failed:{key}")
 }
 
 /// The case of a refund whose earlier attempt went back, though a person has sent it again since: perhaps both did.

@@ -50,6 +50,11 @@ pub const MIGRATIONS: homestay_db::Migrations = &[
     (5, "money", include_str!("../migrations/5_money.sql")),
     (6, "disputed", include_str!("../migrations/6_disputed.sql")),
     (7, "returned", include_str!("../migrations/7_returned.sql")),
+    (
+        8,
+        "case_payment",
+        include_str!("../migrations/8_case_payment.sql"),
+    ),
 ];
 
 /// Who may call what.

@@ -417,11 +417,17 @@ impl PaymentService {
             ..cases::about(cases::REFUND_REFUSED, payment, refund.sn.to_string())
         };
         let (sn, failure) = (refund.sn.clone(), failure.to_owned());
+        // Told twice, or late, it says nothing of what became of the refund since.
+        let event_id = format!("failed:{sn}:{}", refund.attempt);
+        let (provider, payment_sn) = (payment.provider.clone(), payment.sn.clone());
         let failed = self
             .db
             .write(move |tx| {
                 Box::pin(async move {
                     lock_of_refund(tx, sn.as_str()).await?;
+                    if !store::note_event(tx, &provider, &event_id, &payment_sn, now_ms).await? {
+                        return Ok(false);
+                    }
                     if rows::change(tx, sn.as_str(), RefundState::Failed, &failure, now_ms).await? {
                         cases::open_again(tx, &ids, &case, "service/payment-rpc", now_ms).await?;
                         return Ok(true);

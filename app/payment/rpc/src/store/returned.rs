@@ -66,3 +66,17 @@ pub(crate) async fn is_sent_again<'e>(on: impl Executor<'e, Database = Any>, sn:
     let Some(row) = row else { return Ok(false) };
     Ok(row.try_get::<i64, _>("returned")? == Returned::SentAgain.code())
 }
+
+/// Whether an event of a provider was noted.
+pub(crate) async fn knows_event<'e>(
+    on: impl Executor<'e, Database = Any>,
+    provider: &str,
+    event_id: &str,
+) -> Result<bool> {
+    let row = sqlx::query("SELECT received_at_ms FROM inbox WHERE provider = $1 AND event_id = $2")
+        .bind(provider.to_owned())
+        .bind(event_id.to_owned())
+        .fetch_optional(on)
+        .await?;
+    Ok(row.is_some())
+}

@@ -240,6 +240,45 @@ async fn a_dashboard_refund_that_bounces_is_a_case_and_can_be_sent_again() {
 }
 
 #[tokio::test]
+async fn a_dashboard_refund_whose_failure_is_told_first_is_not_booked() {
+    let road = Road::stripe().await;
+    let payment = road.paid(1_000).await;
+    assert!(stripe(&road).refund_in_dashboard(&payment.sn, 400));
+    let told = road.take();
+    assert!(stripe(&road).bounce_in_dashboard(&payment.sn));
+    road.deliver_all().await;
+    for delivery in &told {
+        assert_eq!(road.deliver(delivery).await.0, 200);
+    }
+    assert_eq!(road.world.get(&payment.sn).await.refunded_cents, 0);
+    assert_eq!(road.world.open_cases().await, [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_failure_that_is_told_again_says_nothing_of_what_was_paid_since() {
+    let road = Road::stripe().await;
+    road.refund_slowly();
+    let payment = road.paid(100).await;
+    let refund = road.world.refund(&payment.sn).await.unwrap();
+    assert_eq!(road.world.run_jobs().await, []);
+    assert!(stripe(&road).end_refund(&refund.sn, "failed"));
+    let failure = road.take();
+    for delivery in &failure {
+        assert_eq!(road.deliver(delivery).await.0, 200);
+    }
+    assert_eq!(road.world.open_cases().await, ["refund_refused"]);
+    // Somebody pays it back by hand.
+    assert!(stripe(&road).refund_in_dashboard(&payment.sn, 100));
+    assert!(stripe(&road).settle_in_dashboard(&payment.sn));
+    road.deliver_all().await;
+    assert_eq!(road.state(&payment.sn).await, "refunded");
+    for delivery in &failure {
+        assert_eq!(road.deliver(delivery).await.0, 200);
+    }
+    assert_eq!(road.world.open_cases().await, [] as [&str; 0]);
+}
+
+#[tokio::test]
 async fn money_that_the_books_hold_in_another_currency_pays_nothing() {
     let world = World::start().await;
     let order = world.order(25_600);

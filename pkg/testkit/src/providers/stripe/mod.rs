@@ -161,13 +161,22 @@ impl StripeSimulator {
         id.is_some_and(|id| self.end(&id, status))
     }
 
+    /// A pending refund that somebody made in the dashboard succeeds. Events wait.
+    pub fn settle_in_dashboard(&self, payment_sn: &str) -> bool {
+        self.end_by_hand(payment_sn, "succeeded")
+    }
+
     /// A refund that somebody made in the dashboard bounces. Events wait.
     pub fn bounce_in_dashboard(&self, payment_sn: &str) -> bool {
+        self.end_by_hand(payment_sn, "failed")
+    }
+
+    fn end_by_hand(&self, payment_sn: &str, status: &'static str) -> bool {
         let books = self.books();
         let session = books.of(payment_sn);
         let id = session.and_then(|session| books.refund_by_hand(&session));
         drop(books);
-        id.is_some_and(|id| self.end(&id, "failed"))
+        id.is_some_and(|id| self.end(&id, status))
     }
 
     fn end(&self, id: &str, status: &'static str) -> bool {
