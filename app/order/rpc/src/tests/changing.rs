@@ -129,6 +129,9 @@ async fn a_dearer_stay_waits_for_its_difference_with_both_holds() {
         (order.check_out.as_str(), order.total_cents, order.due_cents),
         ("2026-12-06", 50_000, 0)
     );
+    // Services are told what pays it, the newest first; guests are not.
+    let paying: Vec<&str> = order.payment_sns.iter().map(String::as_str).collect();
+    assert_eq!(paying, [second.as_ref() as &str, first.as_ref()]);
     assert_eq!(
         (order.charged_cents, order.payment_sn.as_str()),
         (50_000, first.as_str())
