@@ -29,10 +29,17 @@ async fn they_look_like_unknown_ones_in_every_way_to_sign_in() {
         code: "sandbox-demo".into(),
         ..WxMiniAuthRequest::default()
     };
-    demo.user(session.user_id)
-        .wx_mini_auth(wechat())
-        .await
-        .expect("bound");
+    // Of a time before it was staff's.
+    let id = session.user_id;
+    let bound = demo
+        .db()
+        .write(move |tx| {
+            Box::pin(async move {
+                crate::store::insert_auth(tx, crate::store::WX_MINI, "sandbox-openid-demo", id).await
+            })
+        })
+        .await;
+    assert!(bound.expect("written"));
     let runs = || real.passwords.runs.load(Ordering::Relaxed);
 
     let refused = real.login(MOBILE, PASSWORD).await.expect_err("refused");
