@@ -280,6 +280,7 @@ mod tests {
 
     #[test]
     fn what_is_only_for_demos_is_refused_elsewhere() {
+        type Change = fn(&mut payment_rpc::Config);
         let mut settings = defaults();
         assert!(check(&settings).is_ok());
         settings.demo = false;
@@ -287,7 +288,6 @@ mod tests {
         settings.payment.provider = "stripe".to_owned();
         settings.sample_data = false;
         check(&settings).unwrap();
-        type Change = fn(&mut payment_rpc::Config);
         let cases: [(&str, Change); 4] = [
             ("payment.stripe.secret_key", |payment| {
                 payment.stripe.secret_key = homestay_config::Secret::new("sk_test_hidden");
