@@ -86,7 +86,7 @@ UNION ALL
 SELECT 'captured at the provider, unknown to us', c.payment_sn
 FROM homestay_payment.sandbox_charge c
 JOIN homestay_payment.payment p ON p.sn = c.payment_sn
-WHERE c.state IN ('captured', 'late') AND p.state NOT IN ('captured', 'refund_pending', 'refunded')
+WHERE c.state IN ('captured', 'late') AND p.state NOT IN ('captured', 'refund_pending', 'refunded', 'disputed')
 UNION ALL
 SELECT 'two live payments of one order', p.order_sn
 FROM homestay_payment.payment p

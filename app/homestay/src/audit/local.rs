@@ -99,7 +99,7 @@ const CHECKS: [Check; 18] = [
         Payment,
         "SELECT x.sn AS subject, x.posted || ' posted of ' || x.amount_cents AS detail FROM (SELECT r.sn, r.amount_cents, \
          COALESCE((SELECT -SUM(e.amount_cents) FROM ledger_txn t JOIN ledger_entry e ON e.txn_id = t.id \
-         WHERE t.kind = 'refund' AND t.ref = r.sn AND e.account = 'guest_funds'), 0) AS posted \
+         WHERE t.kind = 'refund' AND t.ref = r.sn AND e.account IN ('guest_funds', 'overpaid')), 0) AS posted \
          FROM refund r WHERE r.state = 'succeeded') x WHERE x.posted <> x.amount_cents",
     ),
     check(

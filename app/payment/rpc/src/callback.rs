@@ -221,7 +221,7 @@ impl PaymentService {
         let known = store::refund::of_payment(self.db.read(), payment.sn.as_str()).await?;
         match known
             .iter()
-            .find(|refund| refund.key == key || refund.key.starts_with(&older))
+            .find(|refund| refund.key == key || refund.came_by == key || refund.key.starts_with(&older))
         {
             Some(booked) => {
                 let failure = "told by callback, of a refund made at the provider";
