@@ -271,7 +271,7 @@ fn no_way_of_changing_and_cancelling_gives_more_than_cancelling_at_once() {
                 .back(paid, CHECK_IN, CHECK_IN - 48 * HOUR_MS)
                 .refund_cents;
             // Each of the parts is rounded by itself.
-            let most = share(charged, percent) + i64::try_from(prices.len()).unwrap();
+            let most = share(charged, percent * 100) + i64::try_from(prices.len()).unwrap();
             assert!(back <= most, "{percent} {prices:?}: {back} of {charged}");
         }
     }
