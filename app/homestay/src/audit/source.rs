@@ -12,8 +12,8 @@ use crate::targets::Domain;
 
 /// Snapshots of the domains that share nights or money.
 ///
-/// Taken in the order in which a booking goes through them backwards, so that what the first says has happened is in the
-/// last as well: money before nights before orders would show orders without them.
+/// Orders first: whatever nights and money an order had then has been written before, and the later snapshots have it too,
+/// unless it has been given back meanwhile, which a second look tells.
 #[derive(Debug)]
 pub struct Sources {
     order: Snapshot,
