@@ -213,7 +213,9 @@ impl PaymentService {
             if event.refund_attempt < ours.attempt {
                 return Ok(Recorded::Unchanged);
             }
-            return self.refund_refused(payment, &ours, "told by callback").await;
+            return self
+                .refund_refused(payment, &ours, "told by callback", false)
+                .await;
         }
         let key = key_of(&event);
         // The key had the status behind it once.
@@ -225,7 +227,7 @@ impl PaymentService {
         {
             Some(booked) => {
                 let failure = "told by callback, of a refund made at the provider";
-                self.refund_refused(payment, booked, failure).await
+                self.refund_refused(payment, booked, failure, true).await
             }
             // Nothing of it was booked, and nothing will be that is told late.
             None => {

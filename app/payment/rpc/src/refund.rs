@@ -340,7 +340,7 @@ impl PaymentService {
             // Its callback ends it, or the sweep asks again.
             RefundOutcome::Pending => {}
             RefundOutcome::Refused(failure) => {
-                self.refund_refused(&payment, &refund, &failure).await?;
+                self.refund_refused(&payment, &refund, &failure, false).await?;
             }
         }
         self.refund_and_payment(refund_sn).await
@@ -402,12 +402,13 @@ impl PaymentService {
     }
 
     /// Notes that the provider will not refund, and opens a case: somebody has to look. Of one that had succeeded too: then the
-    /// money has come back to us.
+    /// money has come back to us, unless it was ours that failed, and the money had gone back `by_hand` meanwhile.
     pub(crate) async fn refund_refused(
         &self,
         payment: &Payment,
         refund: &Refund,
         failure: &str,
+        by_hand: bool,
     ) -> Result<Recorded> {
         let (ids, now_ms) = (self.ids.clone(), self.clock.now_ms());
         let case = NewCase {
@@ -432,7 +433,9 @@ impl PaymentService {
                         cases::open_again(tx, &ids, &case, "service/payment-rpc", now_ms).await?;
                         return Ok(true);
                     }
-                    if returned::came_back(tx, sn.as_str(), now_ms).await? {
+                    let now = rows::by_sn(&mut **tx, sn.as_str()).await?;
+                    let otherwise = !by_hand && now.is_some_and(|now| !now.came_by.is_empty());
+                    if returned::came_back(tx, sn.as_str(), otherwise, now_ms).await? {
                         let case = NewCase {
                             detail: format!("refused after it had succeeded: {failure}"),
                             reference: of_return(&sn),

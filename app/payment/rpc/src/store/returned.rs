@@ -42,9 +42,15 @@ async fn change(tx: &mut Tx, sn: &str, from: [Returned; 2], to: Returned, now_ms
     Ok(done.rows_affected() == 1)
 }
 
-/// The money is back with us; false if that is known.
-pub(crate) async fn came_back(tx: &mut Tx, sn: &str, now_ms: i64) -> Result<bool> {
-    change(tx, sn, [Returned::No, Returned::SentAgain], Returned::Yes, now_ms).await
+/// The money is back with us; false if that is known. Where it had gone back `otherwise`, by hand, only what was sent again since
+/// can come back.
+pub(crate) async fn came_back(tx: &mut Tx, sn: &str, otherwise: bool, now_ms: i64) -> Result<bool> {
+    let at_first = if otherwise {
+        Returned::SentAgain
+    } else {
+        Returned::No
+    };
+    change(tx, sn, [at_first, Returned::SentAgain], Returned::Yes, now_ms).await
 }
 
 /// Another attempt begins; false if there is nothing to send.

@@ -279,6 +279,29 @@ async fn a_failure_that_is_told_again_says_nothing_of_what_was_paid_since() {
 }
 
 #[tokio::test]
+async fn a_failure_that_a_payment_by_hand_has_overtaken_is_no_return() {
+    let road = Road::stripe().await;
+    road.refund_slowly();
+    let payment = road.paid(100).await;
+    let refund = road.world.refund(&payment.sn).await.unwrap();
+    assert_eq!(road.world.run_jobs().await, []);
+    assert!(stripe(&road).end_refund(&refund.sn, "failed"));
+    let failure = road.take();
+    assert!(!failure.is_empty());
+    // Somebody has seen it at the provider and pays by hand, before we hear of the failure.
+    assert!(stripe(&road).refund_in_dashboard(&payment.sn, 100));
+    assert!(stripe(&road).settle_in_dashboard(&payment.sn));
+    road.deliver_all().await;
+    assert_eq!(road.state(&payment.sn).await, "refunded");
+    for delivery in &failure {
+        assert_eq!(road.deliver(delivery).await.0, 200);
+    }
+    // Whoever sent it again would pay twice.
+    assert_eq!(road.world.open_cases().await, [] as [&str; 0]);
+    assert_eq!(refund_state(&road, &refund.sn).await, "succeeded");
+}
+
+#[tokio::test]
 async fn money_that_the_books_hold_in_another_currency_pays_nothing() {
     let world = World::start().await;
     let order = world.order(25_600);
